@@ -1,0 +1,162 @@
+"""The ports: what the gateway needs of the outside, said by the one who needs it.
+
+Small Protocols; each says what may be called when and on which thread. Two exception classes tell the one place
+that retries what to do: `Transient` may work later, `Permanent` never will.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from alerts.alarm import NoticeKind, Quarantine, Tier
+from alerts.reading import Readings
+
+
+class HazgateError(Exception):
+    """Root of what this program raises on purpose. Its text is one sentence for a person.
+
+    HazgateError
+    |- Transient
+    `- Permanent
+    """
+
+
+class Transient(HazgateError):
+    """The outside failed in a way that may pass: refused, timed out, busy, 5xx."""
+
+
+class Permanent(HazgateError):
+    """The outside said no in a way that will not change: bad address, rejected content, 4xx."""
+
+
+class Clock(Protocol):
+    """The gateway's clock. `now` advances with the monotonic clock and never steps by itself; any thread."""
+
+    def now(self) -> int:
+        """Nanoseconds since 1970, UTC."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Something received that is not recorded: goes to quarantine with its reason. `payload` is cut to 4 KiB, `size` is its full length in bytes."""
+
+    topic: str
+    reason: Quarantine
+    detail: str
+    payload: bytes
+    size: int
+    arrival: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A committed stretch of the record path: what one group commit made durable. Numbers rise by 1 without a gap."""
+
+    number: int
+    readings: Readings
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a store made of a frame. stored + duplicate + rejected is the frame's length."""
+
+    stored: int
+    duplicate: int = 0
+    rejected: tuple[tuple[int, str], ...] = ()
+    """Position in the frame, and the store's own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A stretch of history: since <= time < until (ns). `sensor` None is all of them."""
+
+    since: int
+    until: int
+    site: str | None = None
+    sensor: str | None = None
+
+
+class Store(Protocol):
+    """Where readings are kept. Called from the recorder's one thread only, `open` first, `close` last."""
+
+    def write(self, frame: Frame) -> Written:
+        """Make a frame's readings part of the store; the same frame again changes nothing and answers the same.
+
+        Raises Transient or Permanent; a refusal of single readings is in the answer, not raised.
+        """
+        ...
+
+    def history(self, query: Query) -> Iterator[Sequence[tuple[object, ...]]]:
+        """Rows (time, site, sensor, value, quality, arrival, seq) in order of time, in chunks of at most 10,000."""
+        ...
+
+    def count(self) -> int:
+        """How many readings the store holds."""
+        ...
+
+    def close(self) -> None:
+        """Give everything up; nothing may be called after it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message to one person over one channel (or, with `person` empty, one publication).
+
+    The fields up to `channel` are its identity in the outbox. `step` counts the chain's steps from 0, `round` its
+    repeats. `due` is when it may go out, ns; `sequence` that of the event it tells of.
+    """
+
+    site: str
+    alarm: str
+    occurrence: str
+    annunciation: int
+    kind: NoticeKind
+    step: int
+    round: int
+    person: str
+    channel: str
+    to: str | None = None
+    tier: Tier = Tier.YELLOW
+    sequence: int = 0
+    due: int = 0
+
+    @property
+    def key(self) -> str:
+        """The outbox key of semantics 4.2, as text."""
+        return "/".join(
+            (self.site, self.occurrence, str(self.annunciation), self.kind, str(self.step), str(self.round), self.person, self.channel, self.to or "")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A notice ready to be sent: its body and the key under which a repeat is recognized."""
+
+    notice: Notice
+    body: bytes
+    idempotency_key: str
+    may_repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the far side said when it took a message."""
+
+    text: str = ""
+    details: dict[str, str] = field(default_factory=dict)
+
+
+class Notifier(Protocol):
+    """One channel to people. `send` may run concurrently with itself, on the loop's thread; it retries nothing."""
+
+    async def send(self, delivery: Delivery) -> Receipt:
+        """Hand the message over. Raises Transient or Permanent; must end within the channel's timeout."""
+        ...
+
+    async def close(self) -> None:
+        """Give up connections. Called once, after the last send."""
+        ...

@@ -1,0 +1,379 @@
+"""The site file as frozen models: what is guarded, by what, and who is told.
+
+A `Sensor` here is effective: its profile has already been merged in by the loader, so every number that detection
+needs is present. Spans are ns, rates per second. Unknown keys are errors. What takes more than one key to judge
+(semantics 3.4, 7.1, 8.1) is checked by the loader, which knows file and line.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+from alerts import units
+from alerts.alarm import Condition, Role, Tier
+
+
+def _parse(parser: Any, kind: type) -> Any:
+    """A validator that runs `parser` on text and lets a value that is already parsed through."""
+
+    def read(value: object) -> object:
+        if isinstance(value, str):
+            return parser(value)
+        if isinstance(value, kind) and not isinstance(value, bool):
+            return value
+        message = "expected text with a unit, such as 30s"
+        raise ValueError(message)
+
+    return read
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
+Duration = Annotated[
+    int,
+    BeforeValidator(_parse(units.duration, int)),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h|d|w|y)$", "examples": ["30s", "10m"]}),
+]
+Rate = Annotated[
+    float, BeforeValidator(_parse(units.rate, float)), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?/(s|m|h)$", "examples": ["5/m"]})
+]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+UnitName = Literal[
+    "%LEL", "LEL.m", "%VOL", "ppm", "mg/m3", "Pa", "kPa", "MPa", "bar", "%", "m", "mm", "degC", "degF", "m3/h", "L/min", "t/h", "mA", "A", "V", "W", "kW", "m/s"
+]
+OverrideReason = str | dict[str, str]
+
+
+class Model(BaseModel):
+    """Base of every model of a file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Zone(Model):
+    """A part of the site with one hazard and one color."""
+
+    id: Id
+    name: str = ""
+    hazard: str = ""
+    min_healthy: int = Field(1, ge=0, description="healthy RED-capable sensors of a kind the zone must keep")
+    repair_within: Duration = Field(units.duration("8h"), description="after this a sick RED-capable sensor is ORANGE")
+    flammable: bool = False
+    toxic: bool = False
+    source: str | None = None
+
+
+class Source(Model):
+    """A registered source of major hazard."""
+
+    id: Id
+    name: str
+    level: int = Field(ge=1, le=4)
+    filing: str = ""
+    responsible: str = ""
+
+
+class Codec(Model):
+    """How a device's own payload is read."""
+
+    kind: Literal["json", "mapped", "senml", "sparkplug"] = "json"
+    topic: str | None = None
+    paths: dict[str, str] = {}
+
+
+class Device(Model):
+    """What publishes: settings of one device. A device that only sensors name needs no entry."""
+
+    id: Id
+    codec: Codec = Codec()
+    unit: Literal["required", "optional"] = "optional"
+
+
+class Limits(Model):
+    """The four limits in the sensor's unit; None is "not judged"."""
+
+    low_low: float | None = None
+    low: float | None = None
+    high: float | None = None
+    high_high: float | None = None
+
+
+class RateLimit(Model):
+    """Rise and fall over a window."""
+
+    rise: Rate | None = None
+    fall: Rate | None = None
+    window: Duration = units.duration("60s")
+    minimum: float | None = None
+    method: Literal["least_squares", "theil_sen"] = "least_squares"
+
+
+class Signal(Model):
+    """What the device sends: the value itself, or the raw loop current."""
+
+    kind: Literal["direct", "current"] = "direct"
+    raw: tuple[float, float] = (4.0, 20.0)
+    map: str | None = None
+
+
+class Sensor(Model):
+    """One measuring point, complete with what its profile supplied.
+
+    `range` is the span of the instrument in `unit`; `interval` the time between its readings; `stale` the silence
+    after which it is sick.
+    """
+
+    id: Id
+    kind: str
+    zone: Id
+    device: Id
+    unit: UnitName | None = None
+    gas: str | None = None
+    reference_temperature: float | None = None
+    range: tuple[float, float]
+    interval: Duration
+    limits: Limits = Limits()
+    deadband: float = Field(0.0, ge=0)
+    on_delay: Duration = 0
+    off_delay: Duration = 0
+    latch: bool = False
+    stale: Duration
+    rate: RateLimit | None = None
+    response_time: Duration | None = None
+    tiers: dict[Condition, Tier] = {}
+    signal: Signal = Signal()
+    when: dict[Condition, dict[str, str]] = {}
+    contents: Literal["ordinary", "liquefied", "toxic"] = "ordinary"
+    reactive: bool = False
+    states: dict[int, str] = {}
+    normal: str | None = None
+    owner: str = ""
+    place: str = ""
+    consequence: str = ""
+    action: str = ""
+    commissioned: dt.date | None = None
+    tested: dt.date | None = None
+    calibrated: dt.date | None = None
+    test_interval: Duration | None = None
+    calibration_interval: Duration | None = None
+    override_reason: OverrideReason | None = None
+
+    @property
+    def gas_kind(self) -> bool:
+        """Whether a value at the top of the range must be taken as anything above it (semantics 2.6)."""
+        return self.kind in ("combustible_gas", "open_path", "toxic_gas", "oxygen")
+
+    def tier(self, condition: Condition) -> Tier:
+        """The tier of a limit condition; YELLOW where neither profile nor site says one."""
+        return self.tiers.get(condition, Tier.YELLOW)
+
+    @property
+    def red_capable(self) -> bool:
+        """Whether any limit that is set has tier RED."""
+        return any(
+            getattr(self.limits, c) is not None and self.tier(c) is Tier.RED for c in (Condition.LOW_LOW, Condition.LOW, Condition.HIGH, Condition.HIGH_HIGH)
+        )
+
+
+class Vote(Model):
+    """NooM over sensors' conditions. It confirms; it never withholds a member's own alarm."""
+
+    id: Id
+    of: tuple[Id, ...] = Field(min_length=1)
+    condition: Condition
+    vote: Annotated[str, StringConstraints(pattern=r"^\d+oo\d+$")]
+    within: Duration = units.duration("30s")
+    latch: bool = True
+    off_delay: Duration = units.duration("10s")
+
+
+class Clause(Model):
+    """One condition inside a rule."""
+
+    kind: str | None = None
+    sensor: Id | None = None
+    zone: Id | None = None
+    condition: Condition
+    count: int = 1
+
+
+class Rule(Model):
+    """Several conditions of one zone that together mean something worse."""
+
+    id: Id
+    zone: Id
+    all: tuple[Clause, ...] = ()
+    any: tuple[Clause, ...] = ()
+    none: tuple[Clause, ...] = Field((), alias="not")
+    within: Duration = units.duration("30s")
+    tier: Tier = Tier.RED
+    action: str = ""
+    latch: bool = True
+    off_delay: Duration = units.duration("10s")
+
+
+class Pair(Model):
+    """Two sensors that measure the same and should agree."""
+
+    id: Id
+    of: tuple[Id, Id]
+    tolerance: float = Field(gt=0)
+    guards: Condition | None = None
+
+
+class Reach(Model):
+    """One way to a person: a channel and, where it needs one, an address."""
+
+    channel: str
+    to: str | None = None
+
+
+def _reach(value: object) -> object:
+    return {"channel": value} if isinstance(value, str) else value
+
+
+class Person(Model):
+    """Somebody who can be told and may act."""
+
+    id: Id
+    name: str = ""
+    role: Annotated[tuple[Role, ...], BeforeValidator(_one_or_many)]
+    reach: tuple[Annotated[Reach, BeforeValidator(_reach)], ...] = ()
+
+
+class Shift(Model):
+    """Who is on duty from when to when, in the site's wall-clock time. `from` equal to `to`, or 00:00 to 24:00, is all day."""
+
+    people: tuple[Id, ...] = Field(min_length=1)
+    start: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = Field(alias="from")
+    to: Annotated[str, StringConstraints(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
+    days: Literal["daily"] | tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = "daily"
+    rotate: Literal["day", "week"] | None = None
+    handover: str | None = None
+
+
+class Override(Model):
+    """A change of the rota for a while, and why."""
+
+    people: tuple[Id, ...] = Field(min_length=1)
+    since: str
+    until: str
+    reason: str = ""
+
+
+class Rota(Model):
+    """Who stands for a role, when."""
+
+    role: Role
+    shifts: tuple[Shift, ...] = Field(min_length=1)
+    overrides: tuple[Override, ...] = ()
+    strong: tuple[Override, ...] = ()
+
+
+class Telling(Model):
+    """One step of a chain: after how long, whom. `tell` takes roles and people's ids."""
+
+    after: Duration = 0
+    tell: tuple[str, ...] = Field(min_length=1)
+
+
+class When(Model):
+    """Which alarms an escalation entry is for; None matches all."""
+
+    zone: Id | None = None
+    kind: str | None = None
+    condition: Condition | None = None
+
+
+class Chain(Model):
+    """What happens for one tier until somebody has acted."""
+
+    when: When | None = None
+    inform: tuple[Telling, ...] = ()
+    steps: tuple[Telling, ...] = ()
+    repeat: Duration | None = None
+    ack_expires: Duration | None = None
+    verify_within: Duration | None = None
+    feedback_within: Duration | None = None
+    acknowledgers: int = Field(1, ge=1, le=2)
+
+
+def _chains(value: object) -> object:
+    return [value] if isinstance(value, dict) else value
+
+
+Chains = Annotated[tuple[Chain, ...], BeforeValidator(_chains), Field(min_length=1)]
+
+
+class Escalation(Model):
+    """One chain, or a list whose last entry carries no `when`, for each tier."""
+
+    red: Chains
+    orange: Chains
+    yellow: Chains
+    blue: Chains
+
+    def of(self, tier: Tier) -> tuple[Chain, ...]:
+        """The entries of a tier, in file order."""
+        chains: tuple[Chain, ...] = getattr(self, tier.value)
+        return chains
+
+
+class LastResort(Model):
+    """Who is told when nobody else has acted."""
+
+    tell: tuple[str, ...] = Field(min_length=1)
+
+
+class Change(Model):
+    """Who put this configuration to work, and why."""
+
+    by: Id
+    approved: dt.date | None = None
+    reason: Text
+
+
+class Timing(Model):
+    """How readings' times are judged (semantics 2.3)."""
+
+    live_window: Duration = units.duration("60s")
+    reorder: Duration = units.duration("2s")
+
+
+class Work(Model):
+    """Bounds on what people may take out of service."""
+
+    max_shelve: Duration = units.duration("8h")
+    max_inhibit: Duration = units.duration("4h")
+    response_band: float = Field(20.0, gt=0)
+    take_over_within: Duration = units.duration("15m")
+
+
+class Site(Model):
+    """A whole site, as its file says with all profiles merged in."""
+
+    site: Id
+    name: str = ""
+    timezone: str
+    zones: tuple[Zone, ...] = Field(min_length=1)
+    sensors: tuple[Sensor, ...] = Field(min_length=1)
+    devices: tuple[Device, ...] = ()
+    votes: tuple[Vote, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    sources: tuple[Source, ...] = ()
+    people: tuple[Person, ...] = Field(min_length=1)
+    rota: tuple[Rota, ...] = Field(min_length=1)
+    escalation: Escalation
+    last_resort: LastResort
+    change: Change | None = None
+    timing: Timing = Timing()
+    work: Work = Work()
+    sirens: dict[Tier, tuple[str, ...]] = {}
+    templates: dict[str, dict[str, str]] = {}

@@ -1,0 +1,93 @@
+"""Quantities as people write them: units of measure, durations, rates, sizes.
+
+Units convert only within one quantity. ppm and mg/m3 convert by molar mass and reference temperature and %LEL and
+%VOL by the gas's lower explosive limit, so these are quantities of their own here; a sensor is read in the unit
+its site file says.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from alerts.reading import MILLISECOND, SECOND
+
+UNITS: Final[dict[str, tuple[str, float, float]]] = {
+    # unit: (quantity, factor, offset); value in the quantity's base = value * factor + offset
+    "%LEL": ("fraction of LEL", 1.0, 0.0),
+    "LEL.m": ("path-integrated LEL", 1.0, 0.0),
+    "%VOL": ("volume fraction", 1e4, 0.0),
+    "ppm": ("volume fraction", 1.0, 0.0),
+    "mg/m3": ("mass concentration", 1.0, 0.0),
+    "Pa": ("pressure", 1.0, 0.0),
+    "kPa": ("pressure", 1e3, 0.0),
+    "MPa": ("pressure", 1e6, 0.0),
+    "bar": ("pressure", 1e5, 0.0),
+    "%": ("percent", 1.0, 0.0),
+    "m": ("length", 1.0, 0.0),
+    "mm": ("length", 1e-3, 0.0),
+    "degC": ("temperature", 1.0, 0.0),
+    "degF": ("temperature", 5 / 9, -160 / 9),
+    "m3/h": ("volume flow", 1.0, 0.0),
+    "L/min": ("volume flow", 0.06, 0.0),
+    "t/h": ("mass flow", 1.0, 0.0),
+    "mA": ("current", 1e-3, 0.0),
+    "A": ("current", 1.0, 0.0),
+    "V": ("voltage", 1.0, 0.0),
+    "W": ("power", 1.0, 0.0),
+    "kW": ("power", 1e3, 0.0),
+    "m/s": ("speed", 1.0, 0.0),
+}
+"""Every unit of the contract."""
+
+_SPANS: Final = {"ms": MILLISECOND, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86400 * SECOND, "w": 604800 * SECOND, "y": 365 * 86400 * SECOND}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w|y)")
+_RATE: Final = re.compile(r"(\d+(?:\.\d+)?)/(s|m|h)")
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)(B|KB|MB|GB|TB)")
+_SIZES: Final = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def conversion(given: str, wanted: str) -> tuple[float, float] | None:
+    """Factor and offset that take a value from one unit to another: `wanted = given * factor + offset`.
+
+    None when the two measure different quantities or either is unknown.
+    """
+    source, target = UNITS.get(given), UNITS.get(wanted)
+    if source is None or target is None or source[0] != target[0]:
+        return None
+    return source[1] / target[1], (source[2] - target[2]) / target[1]
+
+
+def duration(text: str) -> int:
+    """A span with its unit, as `500ms 30s 10m 8h 400d 3y`, in ns. Raises ValueError that says what is expected."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        message = f"expected a duration with a unit, such as 30s, 10m, 8h or 90d, not {text!r}"
+        raise ValueError(message)
+    return round(float(match[1]) * _SPANS[match[2]])
+
+
+def rate(text: str) -> float:
+    """An amount over time, as `5/m` or `60/h`, per second. Raises ValueError that says what is expected."""
+    match = _RATE.fullmatch(text.strip())
+    if match is None:
+        message = f"expected an amount per second, minute or hour, such as 5/m, not {text!r}"
+        raise ValueError(message)
+    return float(match[1]) * SECOND / _SPANS[match[2]]
+
+
+def size(text: str) -> int:
+    """An amount of storage, as `500MB` or `20GB`, in bytes (decimal). Raises ValueError that says what is expected."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        message = f"expected a size with a unit, such as 500MB or 20GB, not {text!r}"
+        raise ValueError(message)
+    return round(float(match[1]) * _SIZES[match[2]])
+
+
+def span_text(ns: int) -> str:
+    """A span as a person writes it: the largest unit that divides it, `90s`, `10m`, `400d`."""
+    for unit in ("d", "h", "m", "s"):
+        if ns and ns % _SPANS[unit] == 0:
+            return f"{ns // _SPANS[unit]}{unit}"
+    return f"{ns / SECOND:g}s" if ns % MILLISECOND else f"{ns // MILLISECOND}ms" if ns else "0s"
