@@ -1,8 +1,4 @@
-"""Names and values of the alarm domain: every enumeration of the public contract lives here, and only here.
-
-`hazgate schema events` prints these; a test holds them against the contract. Times are int nanoseconds since
-1970 (UTC) throughout the domain; only the edges of the program turn them into text.
-"""
+"""Names and values of the alarm domain: every enumeration of the public contract lives here. Times are int ns since 1970, UTC."""
 
 from __future__ import annotations
 
@@ -21,15 +17,13 @@ class Tier(StrEnum):
     @property
     def rank(self) -> int:
         """0 for blue up to 3 for red: the order in which alarms are listed and led."""
-        return TIER_ORDER.index(self)
+        return list(Tier).index(self)
 
     @property
     def urgent(self) -> bool:
         """Whether somebody goes now (ORANGE, RED): these may wait at most 200 ms for the journal."""
         return self in (Tier.ORANGE, Tier.RED)
 
-
-TIER_ORDER = (Tier.BLUE, Tier.YELLOW, Tier.ORANGE, Tier.RED)
 
 
 class Color(StrEnum):
@@ -102,7 +96,6 @@ class Condition(StrEnum):
     VOTED = "voted"
     RULE = "rule"
     PAST_EXCURSION = "past_excursion"
-    # health of an instrument or its zone
     STALE = "stale"
     OFFLINE = "offline"
     STUCK = "stuck"
@@ -120,7 +113,6 @@ class Condition(StrEnum):
     VOTE_LOST = "vote_lost"
     LOW_COVERAGE = "low_coverage"
     UNKNOWN_SENSOR = "unknown_sensor"
-    # the gateway itself
     BROKER_LOST = "broker_lost"
     BROKER_DROPPING = "broker_dropping"
     STORE_UNREACHABLE = "store_unreachable"
@@ -148,10 +140,6 @@ LIMITS = (Condition.LOW_LOW, Condition.LOW, Condition.HIGH, Condition.HIGH_HIGH)
 UP_FAMILY = frozenset({Condition.PREDICTED_HIGH, Condition.PREDICTED_HIGH_HIGH, Condition.RISE, Condition.HIGH, Condition.HIGH_HIGH})
 DOWN_FAMILY = frozenset({Condition.PREDICTED_LOW, Condition.PREDICTED_LOW_LOW, Condition.FALL, Condition.LOW, Condition.LOW_LOW})
 LIMIT_CONDITIONS = frozenset(LIMITS)
-HEALTH = frozenset(
-    c for c in Condition if list(Condition).index(Condition.STALE) <= list(Condition).index(c) <= list(Condition).index(Condition.UNKNOWN_SENSOR)
-)
-GATEWAY = frozenset(c for c in Condition if list(Condition).index(c) >= list(Condition).index(Condition.BROKER_LOST))
 ONE_SHOT = frozenset(
     {Condition.PAST_EXCURSION, Condition.MONITORING_GAP, Condition.CONFIG_CHANGED, Condition.RECORD_LOST, Condition.MANUAL, Condition.GATEWAY_CLOCK}
 )
@@ -382,16 +370,8 @@ class Alarm:
     @property
     def family(self) -> str:
         """The group of alarms with one lead: one side of a sensor's limits; every other alarm is a family of its own."""
-        if self.condition in UP_FAMILY:
-            return f"{self.source}.up"
-        if self.condition in DOWN_FAMILY:
-            return f"{self.source}.down"
-        return self.id
-
-    @property
-    def suppressed(self) -> bool:
-        """Whether anything keeps it from annunciating."""
-        return bool(self.suppression)
+        side = "up" if self.condition in UP_FAMILY else "down" if self.condition in DOWN_FAMILY else None
+        return self.id if side is None else f"{self.source}.{side}"
 
 
 @dataclass(frozen=True, slots=True)

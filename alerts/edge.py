@@ -42,7 +42,8 @@ class Edge:
     @property
     def key(self) -> str:
         """Names the cause, so that judging the same reading twice after a crash does nothing."""
-        return f"{self.site}/{self.source}.{self.condition}/{self.kind}/{self.at}"
+        growth = "" if self.returned_at is None else f"/{self.returned_at}"
+        return f"{self.site}/{self.source}.{self.condition}/{self.kind}/{self.at}{growth}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +79,8 @@ class Facts(Protocol):
         It clears over-range and stands for the missing good reading. Returns the edges it causes: conditions that
         are false at that value end, whatever their off-delay.
         """
+        ...
+
+    def clear_over_range(self, site: str, sensor: str) -> None:
+        """A person has measured with an independent instrument: from here on the sensor's own readings count again."""
         ...

@@ -24,7 +24,14 @@ class HazgateError(Exception):
 
 
 class Transient(HazgateError):
-    """The outside failed in a way that may pass: refused, timed out, busy, 5xx."""
+    """The outside failed in a way that may pass: refused, timed out, busy, 5xx.
+
+    retry_after: ns for which it asked not to be tried again, if it did.
+    """
+
+    def __init__(self, text: str, *, retry_after: int | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
 
 
 class Permanent(HazgateError):
@@ -61,12 +68,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a store made of a frame. stored + duplicate + rejected is the frame's length."""
+    """What a store made of some frames. stored + duplicate + rejected is the number of their readings."""
 
     stored: int
     duplicate: int = 0
     rejected: tuple[tuple[int, str], ...] = ()
-    """Position in the frame, and the store's own words."""
+    """Position in the frames laid behind one another, and the store's own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +86,35 @@ class Query:
     sensor: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The next piece of a history, in order of time. All that was held before `until` (ns) has now been given."""
+
+    until: int
+    readings: Readings
+
+
 class Store(Protocol):
-    """Where readings are kept. Called from the recorder's one thread only, `open` first, `close` last."""
+    """Where readings are kept. Called from the recorder's one thread only, `close` last.
 
-    def write(self, frame: Frame) -> Written:
-        """Make a frame's readings part of the store; the same frame again changes nothing and answers the same.
+    A store is opened for the frames of one spool. The `sensor` column of what goes in and comes out counts in the
+    `Names` that the store was opened with.
+    """
 
-        Raises Transient or Permanent; a refusal of single readings is in the answer, not raised.
+    def write(self, frames: Sequence[Frame]) -> Written:
+        """Make the readings of these frames part of the store; the same frames again change nothing and answer the same.
+
+        Numbers rise from call to call, except that what raised, or was never answered for, comes again. Raises
+        Transient or Permanent; a refusal of single readings is in the answer, not raised.
         """
         ...
 
-    def history(self, query: Query) -> Iterator[Sequence[tuple[object, ...]]]:
-        """Rows (time, site, sensor, value, quality, arrival, seq) in order of time, in chunks of at most 10,000."""
+    def history(self, query: Query) -> Iterator[Stretch]:
+        """The readings asked for, in order of time, in bounded pieces.
+
+        The last piece reaches `query.until`. Each is read when it is asked for, so what is written in between is in
+        the later ones; `write` may be called between two of them.
+        """
         ...
 
     def count(self) -> int:

@@ -23,9 +23,8 @@ class Register:
     def __init__(self, sites: Iterable[Site]) -> None:
         """Number the sensors of `sites` in file order, from 0."""
         self.sites: dict[str, Site] = {site.site: site for site in sites}
-        self.points: list[Point] = []
-        for site in self.sites.values():
-            self.points.extend(Point(len(self.points) + n, site, sensor) for n, sensor in enumerate(site.sensors))
+        everyone = ((site, sensor) for site in self.sites.values() for sensor in site.sensors)
+        self.points: list[Point] = [Point(index, site, sensor) for index, (site, sensor) in enumerate(everyone)]
         self._by_id = {(p.site.site, p.sensor.id): p for p in self.points}
         self._by_device: dict[tuple[str, str], list[Point]] = {}
         for point in self.points:

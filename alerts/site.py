@@ -8,52 +8,41 @@ needs is present. Spans are ns, rates per second. Unknown keys are errors. What 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints, WithJsonSchema
 
 from alerts import units
 from alerts.alarm import Condition, Role, Tier
+from alerts.written import ID, day, one_or_many, quantity, reasons, weekdays
 
-
-def _parse(parser: Any, kind: type) -> Any:
-    """A validator that runs `parser` on text and lets a value that is already parsed through."""
-
-    def read(value: object) -> object:
-        if isinstance(value, str):
-            return parser(value)
-        if isinstance(value, kind) and not isinstance(value, bool):
-            return value
-        message = "expected text with a unit, such as 30s"
-        raise ValueError(message)
-
-    return read
-
-
-def _one_or_many(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Id = Annotated[str, StringConstraints(pattern=ID)]
 Duration = Annotated[
     int,
-    BeforeValidator(_parse(units.duration, int)),
+    quantity(units.duration, "a duration such as 30s"),
     WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h|d|w|y)$", "examples": ["30s", "10m"]}),
 ]
 Rate = Annotated[
-    float, BeforeValidator(_parse(units.rate, float)), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?/(s|m|h)$", "examples": ["5/m"]})
+    float, quantity(units.rate, "a rate such as 5/m"), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?/(s|m|h)$", "examples": ["5/m"]})
 ]
+Number = Annotated[float, Strict()]
+Count = Annotated[int, Strict()]
+Flag = Annotated[bool, Strict()]
+Day = Annotated[dt.date, BeforeValidator(day)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 UnitName = Literal[
     "%LEL", "LEL.m", "%VOL", "ppm", "mg/m3", "Pa", "kPa", "MPa", "bar", "%", "m", "mm", "degC", "degF", "m3/h", "L/min", "t/h", "mA", "A", "V", "W", "kW", "m/s"
 ]
-OverrideReason = str | dict[str, str]
+OverrideReason = Annotated[str | dict[str, str], BeforeValidator(reasons)]
+Spell = Annotated[Duration, Field(gt=0)]
+"""A duration that cannot be nothing."""
 
 
 class Model(BaseModel):
     """Base of every model of a file: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Zone(Model):
@@ -62,10 +51,10 @@ class Zone(Model):
     id: Id
     name: str = ""
     hazard: str = ""
-    min_healthy: int = Field(1, ge=0, description="healthy RED-capable sensors of a kind the zone must keep")
-    repair_within: Duration = Field(units.duration("8h"), description="after this a sick RED-capable sensor is ORANGE")
-    flammable: bool = False
-    toxic: bool = False
+    min_healthy: Count = Field(1, ge=0, description="healthy RED-capable sensors of a kind the zone must keep")
+    repair_within: Spell = Field(units.duration("8h"), description="after this a sick RED-capable sensor is ORANGE")
+    flammable: Flag = False
+    toxic: Flag = False
     source: str | None = None
 
 
@@ -74,7 +63,7 @@ class Source(Model):
 
     id: Id
     name: str
-    level: int = Field(ge=1, le=4)
+    level: Count = Field(ge=1, le=4)
     filing: str = ""
     responsible: str = ""
 
@@ -98,10 +87,11 @@ class Device(Model):
 class Limits(Model):
     """The four limits in the sensor's unit; None is "not judged"."""
 
-    low_low: float | None = None
-    low: float | None = None
-    high: float | None = None
-    high_high: float | None = None
+    low_low: Number | None = None
+    low: Number | None = None
+    high: Number | None = None
+    high_high: Number | None = None
+    override_reason: OverrideReason | None = Field(None, description="why a limit is looser than the standard of the kind")
 
 
 class RateLimit(Model):
@@ -109,8 +99,8 @@ class RateLimit(Model):
 
     rise: Rate | None = None
     fall: Rate | None = None
-    window: Duration = units.duration("60s")
-    minimum: float | None = None
+    window: Spell = units.duration("60s")
+    minimum: Number | None = None
     method: Literal["least_squares", "theil_sen"] = "least_squares"
 
 
@@ -118,7 +108,7 @@ class Signal(Model):
     """What the device sends: the value itself, or the raw loop current."""
 
     kind: Literal["direct", "current"] = "direct"
-    raw: tuple[float, float] = (4.0, 20.0)
+    raw: tuple[Number, Number] = (4.0, 20.0)
     map: str | None = None
 
 
@@ -135,33 +125,33 @@ class Sensor(Model):
     device: Id
     unit: UnitName | None = None
     gas: str | None = None
-    reference_temperature: float | None = None
-    range: tuple[float, float]
-    interval: Duration
+    reference_temperature: Number | None = None
+    range: tuple[Number, Number]
+    interval: Spell
     limits: Limits = Limits()
-    deadband: float = Field(0.0, ge=0)
+    deadband: Number = Field(0.0, ge=0)
     on_delay: Duration = 0
     off_delay: Duration = 0
-    latch: bool = False
-    stale: Duration
+    latch: Flag = False
+    stale: Spell
     rate: RateLimit | None = None
-    response_time: Duration | None = None
+    response_time: Spell | None = None
     tiers: dict[Condition, Tier] = {}
     signal: Signal = Signal()
     when: dict[Condition, dict[str, str]] = {}
     contents: Literal["ordinary", "liquefied", "toxic"] = "ordinary"
-    reactive: bool = False
-    states: dict[int, str] = {}
+    reactive: Flag = False
+    states: dict[Count, str] = {}
     normal: str | None = None
     owner: str = ""
     place: str = ""
     consequence: str = ""
     action: str = ""
-    commissioned: dt.date | None = None
-    tested: dt.date | None = None
-    calibrated: dt.date | None = None
-    test_interval: Duration | None = None
-    calibration_interval: Duration | None = None
+    commissioned: Day | None = None
+    tested: Day | None = None
+    calibrated: Day | None = None
+    test_interval: Spell | None = None
+    calibration_interval: Spell | None = None
     override_reason: OverrideReason | None = None
 
     @property
@@ -189,7 +179,7 @@ class Vote(Model):
     condition: Condition
     vote: Annotated[str, StringConstraints(pattern=r"^\d+oo\d+$")]
     within: Duration = units.duration("30s")
-    latch: bool = True
+    latch: Flag = True
     off_delay: Duration = units.duration("10s")
 
 
@@ -200,7 +190,7 @@ class Clause(Model):
     sensor: Id | None = None
     zone: Id | None = None
     condition: Condition
-    count: int = 1
+    count: Count = Field(1, ge=1)
 
 
 class Rule(Model):
@@ -214,7 +204,7 @@ class Rule(Model):
     within: Duration = units.duration("30s")
     tier: Tier = Tier.RED
     action: str = ""
-    latch: bool = True
+    latch: Flag = True
     off_delay: Duration = units.duration("10s")
 
 
@@ -223,7 +213,7 @@ class Pair(Model):
 
     id: Id
     of: tuple[Id, Id]
-    tolerance: float = Field(gt=0)
+    tolerance: Number = Field(gt=0)
     guards: Condition | None = None
 
 
@@ -243,7 +233,7 @@ class Person(Model):
 
     id: Id
     name: str = ""
-    role: Annotated[tuple[Role, ...], BeforeValidator(_one_or_many)]
+    role: Annotated[tuple[Role, ...], BeforeValidator(one_or_many)]
     reach: tuple[Annotated[Reach, BeforeValidator(_reach)], ...] = ()
 
 
@@ -253,7 +243,7 @@ class Shift(Model):
     people: tuple[Id, ...] = Field(min_length=1)
     start: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = Field(alias="from")
     to: Annotated[str, StringConstraints(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
-    days: Literal["daily"] | tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = "daily"
+    days: Annotated[Literal["daily"] | tuple[Weekday, ...], BeforeValidator(weekdays)] = "daily"
     rotate: Literal["day", "week"] | None = None
     handover: str | None = None
 
@@ -297,11 +287,11 @@ class Chain(Model):
     when: When | None = None
     inform: tuple[Telling, ...] = ()
     steps: tuple[Telling, ...] = ()
-    repeat: Duration | None = None
-    ack_expires: Duration | None = None
-    verify_within: Duration | None = None
-    feedback_within: Duration | None = None
-    acknowledgers: int = Field(1, ge=1, le=2)
+    repeat: Spell | None = None
+    ack_expires: Spell | None = None
+    verify_within: Spell | None = None
+    feedback_within: Spell | None = None
+    acknowledgers: Count = Field(1, ge=1, le=2)
 
 
 def _chains(value: object) -> object:
@@ -335,7 +325,7 @@ class Change(Model):
     """Who put this configuration to work, and why."""
 
     by: Id
-    approved: dt.date | None = None
+    approved: Day | None = None
     reason: Text
 
 
@@ -351,7 +341,7 @@ class Work(Model):
 
     max_shelve: Duration = units.duration("8h")
     max_inhibit: Duration = units.duration("4h")
-    response_band: float = Field(20.0, gt=0)
+    response_band: Number = Field(20.0, gt=0)
     take_over_within: Duration = units.duration("15m")
 
 

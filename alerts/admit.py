@@ -1,0 +1,241 @@
+"""Admission asks whether a reading is readable, known, its own device's, and new; never whether it is in range or in time.
+
+What passes goes into the columns of the batch; what does not is named with its reason. A value outside the range is
+never turned away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from alerts.alarm import Condition, Quarantine
+from alerts.edge import Edge, EdgeKind
+from alerts.reading import COLUMNS, DTYPES, NO_SEQ, NO_TIME, SECOND, Mark, RawReading, Readings
+from alerts.register import Point, Register
+from alerts.timing import Placing, Timekeeper
+from alerts.units import conversion
+
+REMEMBERED = 32
+"""How many stamps of a sensor are held against repeats; older ones are the store's to recognize."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What admission saw since it was last asked, each counted where it happens."""
+
+    received: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    unidentified: int = 0
+    missing_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A reading that is not recorded, why, and in words what was expected."""
+
+    reason: Quarantine
+    detail: str
+
+
+class Batch:
+    """Admitted readings on their way into columns; emptied by `take`."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[int, int, float, int, int, int, float, int, int]] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, row: tuple[int, int, float, int, int, int, float, int, int]) -> None:
+        """One reading, its fields in the order of `alerts.reading.COLUMNS`."""
+        self._rows.append(row)
+
+    def take(self) -> Readings | None:
+        """Everything since the last call as columns, or None."""
+        if not self._rows:
+            return None
+        columns = zip(*self._rows, strict=True)
+        self._rows = []
+        return Readings(*(np.array(values, DTYPES[name]) for name, values in zip(COLUMNS, columns, strict=True)))
+
+
+@dataclass(slots=True)
+class _Seqs:
+    last: int = NO_SEQ
+    seen: dict[tuple[int, int], float] = field(default_factory=dict)
+
+
+class Admission:
+    """Decides over single readings, in order of arrival. Holds what recognizes repeats and wrong clocks."""
+
+    def __init__(self, register: Register) -> None:
+        self._points = {name: {p.sensor.id: p for p in register if p.site is site} for name, site in register.sites.items()}
+        self._timekeeper = Timekeeper(len(register))
+        self._stamps: list[dict[int, tuple[float, ...]]] = [{} for _ in register.points]
+        self._last_time = [NO_TIME] * len(register)
+        self._seqs: dict[tuple[str, str], _Seqs] = {}
+        self._skewed: set[tuple[str, str]] = set()
+        self.batch = Batch()
+        self.counts = Counts()
+        self.edges: list[Edge] = []
+
+    def admit(self, origin: tuple[str, str], readings: Sequence[RawReading], arrival: int, *, retained: bool) -> list[tuple[Rejection, RawReading]]:
+        """Judge the readings of one message of device `origin` (site, device); return what was turned away.
+
+        What passed is in `batch`, counts in `counts`; a clock found wrong or right again is in `edges`.
+        """
+        rejected: list[tuple[Rejection, RawReading]] = []
+        newest: dict[str, int] = {}
+        for reading in readings if len(readings) > 1 else ():
+            if reading.time is not None:
+                newest[reading.sensor] = max(reading.time, newest.get(reading.sensor, NO_TIME))
+        points = self._points[origin[0]]
+        for reading in readings:
+            self.counts.received += 1
+            point = points.get(reading.sensor)
+            refused = self._refused(point, reading, origin)
+            if refused is not None:
+                rejected.append((refused, reading))
+            elif point is not None and reading.time is None:
+                self._unstamped(point, reading, arrival, retained=retained)
+            elif point is not None:
+                self._stamped(point, reading, (arrival, newest.get(reading.sensor, reading.time or 0)), retained=retained)
+        return rejected
+
+    def _refused(self, point: Point | None, reading: RawReading, origin: tuple[str, str]) -> Rejection | None:
+        if point is None:
+            return Rejection(Quarantine.UNKNOWN_SENSOR, f"no sensor {reading.sensor} is configured for site {origin[0]}")
+        if point.sensor.device != origin[1]:
+            return Rejection(Quarantine.WRONG_DEVICE, f"{reading.sensor} belongs to device {point.sensor.device}, not {origin[1]}")
+        if not self._convert(point, reading):
+            return Rejection(Quarantine.WRONG_QUANTITY, f"{reading.sensor} is read in {point.sensor.unit}; {reading.unit} is another quantity")
+        return None
+
+    def _convert(self, point: Point, reading: RawReading) -> bool:
+        wanted = point.sensor.unit
+        if reading.unit is None or reading.unit == wanted:
+            return True
+        found = conversion(reading.unit, wanted) if wanted else None
+        if found is None:
+            return False
+        reading.value = reading.value * found[0] + found[1]
+        return True
+
+    def _unstamped(self, point: Point, reading: RawReading, arrival: int, *, retained: bool) -> None:
+        if reading.seq == NO_SEQ:
+            self.counts.unidentified += 1
+        elif self._repeated(point, reading):
+            self.counts.duplicate += 1
+            return
+        mark = Mark.UNTIMED | (Mark.LATE if retained or reading.historical else Mark.NONE)
+        self._accept(point, reading, (arrival, arrival, NO_TIME), mark)
+
+    def _repeated(self, point: Point, reading: RawReading) -> bool:
+        """Identity without a time: the device's `seq` (with sensor and value, since a restarted device counts from 0 again)."""
+        seqs = self._seqs.setdefault((point.site.site, point.sensor.device), _Seqs())
+        if reading.seq == 0 and seqs.last > 0:
+            seqs.seen.clear()
+        key = (reading.seq, point.index)
+        known = seqs.seen.get(key)
+        if known is not None and _same(known, reading.value):
+            return True
+        seqs.seen[key] = reading.value
+        if len(seqs.seen) > 2 * REMEMBERED:
+            del seqs.seen[next(iter(seqs.seen))]
+        return False
+
+    def _stamped(self, point: Point, reading: RawReading, moment: tuple[int, int], *, retained: bool) -> None:
+        arrival, newest = moment
+        stamp = int(reading.time or 0)
+        stamps = self._stamps[point.index]
+        known = stamps.get(stamp, ())
+        if any(_same(value, reading.value) for value in known):
+            self.counts.duplicate += 1
+            return
+        stamps[stamp] = (*known, reading.value)
+        if len(stamps) > REMEMBERED:
+            del stamps[next(iter(stamps))]
+        if known:
+            self.counts.conflict += 1
+        mark = Mark.CONFLICT if known else Mark.NONE
+        if retained or reading.historical:
+            self._accept(point, reading, (stamp + len(known), arrival, NO_TIME), mark | Mark.LATE)
+        elif len(known) > 1:
+            self._accept(point, reading, (arrival, arrival, stamp), Mark.NONE)
+            self._skew(point, stamp - arrival, frozen=True)
+        else:
+            self._place(point, reading, (stamp + len(known), newest, arrival), mark)
+
+    def _place(self, point: Point, reading: RawReading, moment: tuple[int, int, int], mark: Mark) -> None:
+        stamp, newest, arrival = moment
+        placing = self._timekeeper.place(point, stamp, newest, arrival)
+        if placing is Placing.WRONG_CLOCK:
+            self._accept(point, reading, (arrival - max(newest - stamp, 0), arrival, stamp), mark)
+        else:
+            self._accept(point, reading, (stamp, arrival, NO_TIME), mark | (Mark.LATE if placing is Placing.LATE else Mark.NONE))
+        if placing is not Placing.LATE:
+            self._skew(point, self._timekeeper.skew(point), frozen=False)
+
+    def _skew(self, point: Point, skew: int | None, *, frozen: bool) -> None:
+        key = (point.site.site, point.sensor.device)
+        if (skew is None) == (key not in self._skewed) and not frozen:
+            return
+        if skew is None:
+            self._skewed.discard(key)
+        elif key in self._skewed:
+            return
+        else:
+            self._skewed.add(key)
+        kind = EdgeKind.FALSE if skew is None else EdgeKind.TRUE
+        at = self._timekeeper.newest[point.index]
+        seconds = None if skew is None or frozen else skew / SECOND
+        self.edges.append(Edge(*key, Condition.CLOCK_SKEW, kind, at, seconds))
+
+    def _accept(self, point: Point, reading: RawReading, times: tuple[int, int, int], mark: Mark) -> None:
+        time, arrival, device_time = times
+        index = point.index
+        if time == self._last_time[index]:
+            time += 1
+        self._last_time[index] = time
+        if not mark & Mark.LATE:
+            self._timekeeper.judged(point, time)
+        if reading.seq != NO_SEQ:
+            self._count_seq(point, reading.seq)
+        self.batch.add((index, time, reading.value, int(reading.quality), arrival, device_time, np.nan, reading.seq, int(mark)))
+
+    def _count_seq(self, point: Point, seq: int) -> None:
+        seqs = self._seqs.setdefault((point.site.site, point.sensor.device), _Seqs())
+        if seqs.last != NO_SEQ and seq > seqs.last + 1:
+            self.counts.missing_seq += seq - seqs.last - 1
+        seqs.last = seq
+
+    def remember(self, readings: Readings) -> None:
+        """Readings from before a restart: recognize their repeats, know how far each sensor was."""
+        for index, time, value, device_time, mark in zip(
+            readings.sensor.tolist(), readings.time.tolist(), readings.value.tolist(), readings.device_time.tolist(), readings.mark.tolist(), strict=True
+        ):
+            stamps = self._stamps[index]
+            if not mark & Mark.UNTIMED:
+                stamp = time if device_time == NO_TIME else device_time
+                stamps[stamp] = (*stamps.get(stamp, ()), value)
+                if len(stamps) > REMEMBERED:
+                    del stamps[next(iter(stamps))]
+            if not mark & Mark.LATE:
+                self._timekeeper.newest[index] = max(self._timekeeper.newest[index], time)
+
+    def memory(self) -> list[tuple[int, int, float]]:
+        """(sensor, stamp, value) of everything held against repeats, for a checkpoint."""
+        return [(index, stamp, value) for index, stamps in enumerate(self._stamps) for stamp, values in stamps.items() for value in values]
+
+    def recall(self, memory: Iterable[tuple[int, int, float]]) -> None:
+        """Take up what `memory` gave."""
+        for index, stamp, value in memory:
+            self._stamps[index][stamp] = (*self._stamps[index].get(stamp, ()), value)
+
+
+def _same(one: float, other: float) -> bool:
+    return one == other or (one != one and other != other)  # noqa: PLR0124 (NaN is "no value", and no value twice is the same)
