@@ -1,0 +1,290 @@
+"""Journal and outbox: what happened to every alarm, and what still has to be told, in one SQLite file.
+
+A transition, the alarm's record, the state of its escalation and the messages it causes are one transaction. Rows
+are only ever added; each carries SHA-256 over its predecessor's hash, its number and its body, so that a changed or
+missing row shows. This process is the only writer; commits run in one thread of their own and group whatever came
+while the last one ran.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+
+from adapters import sqlite
+
+SCHEMA = 1
+_TABLES = """
+CREATE TABLE journal(
+    sequence INTEGER PRIMARY KEY, site TEXT, alarm TEXT, event TEXT, at INTEGER, recorded_at INTEGER, key TEXT, body BLOB, hash BLOB
+) STRICT;
+CREATE INDEX journal_at ON journal(recorded_at);
+CREATE TABLE alarms(site TEXT, alarm TEXT, record BLOB, PRIMARY KEY(site, alarm)) STRICT, WITHOUT ROWID;
+CREATE TABLE chains(site TEXT, alarm TEXT, record BLOB, PRIMARY KEY(site, alarm)) STRICT, WITHOUT ROWID;
+CREATE TABLE outbox(
+    key TEXT PRIMARY KEY, number INTEGER, site TEXT, occurrence TEXT, kind TEXT, channel TEXT, target TEXT, body BLOB,
+    retain INTEGER, tier TEXT, due INTEGER, notice BLOB, state TEXT, words TEXT
+) STRICT;
+CREATE INDEX outbox_open ON outbox(number) WHERE state = 'open';
+CREATE INDEX outbox_occurrence ON outbox(occurrence) WHERE state = 'open';
+CREATE TABLE checkpoint(one INTEGER PRIMARY KEY, frame INTEGER, at INTEGER, record BLOB) STRICT;
+CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT) STRICT;
+CREATE TABLE tokens(id TEXT PRIMARY KEY, hash BLOB, person TEXT, created INTEGER, until INTEGER) STRICT;
+"""
+RETRY = (0.2, 1.0, 5.0)
+"""Seconds between tries of a commit that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One event as the journal keeps it. `body` is its public JSON; times in ns."""
+
+    sequence: int
+    site: str
+    alarm: str
+    event: str
+    at: int
+    recorded_at: int
+    key: str | None
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message that has to leave: to a person over a channel, or (kind `publish`) to a topic of the broker.
+
+    `key` is its identity: a second one with the same key replaces a publication and is ignored for a person. `kind`
+    is `publish` or a `NoticeKind`; `number` the sequence of its event; `due` in ns; `notice` the encoded notice.
+    """
+
+    key: str
+    number: int
+    site: str
+    occurrence: str
+    kind: str
+    channel: str
+    target: str
+    body: bytes
+    retain: bool = False
+    tier: str = ""
+    due: int = 0
+    notice: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An API token as the journal keeps it: a hash, never the token. created, until: ns."""
+
+    id: str
+    digest: bytes
+    person: str
+    created: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A message to a person, without its body and address, and its state: `open`, `delivered`, `failed`, `expired` or `withdrawn`."""
+
+    notice: bytes
+    state: str
+    words: str
+
+
+@dataclass(slots=True)
+class Entry:
+    """What one transaction makes durable. `alarms` and `chains` map (site, alarm) to a record, None takes it out."""
+
+    rows: list[Row] = field(default_factory=list)
+    alarms: dict[tuple[str, str], bytes | None] = field(default_factory=dict)
+    chains: dict[tuple[str, str], bytes | None] = field(default_factory=dict)
+    outgoing: list[Outgoing] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
+    settled: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Notices whose fate is known, by key: `delivered`, `failed` or `expired`, and the far side's words."""
+    published: list[tuple[str, int]] = field(default_factory=list)
+    """Publications that the broker has confirmed, by key and number."""
+    meta: dict[str, str] = field(default_factory=dict)
+    checkpoint: tuple[int, int, bytes] | None = None
+    tokens: list[Token] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a journal held when it was opened: everything a restart goes on from."""
+
+    last: int
+    head: bytes
+    alarms: dict[tuple[str, str], bytes]
+    chains: dict[tuple[str, str], bytes]
+    outgoing: list[Outgoing]
+    meta: dict[str, str]
+    checkpoint: tuple[int, int, bytes] | None
+
+
+class Journal:
+    """The journal of one gateway. `commit` from the loop's thread; everything else says where."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file. Raises Permanent with one sentence for a file that is damaged or of a newer version."""
+        self._path = path
+        self._connection = sqlite.open_file(path, _TABLES, SCHEMA)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self.head = self._head()
+        self.on_trouble: Callable[[str | None], None] = lambda _words: None
+        """Told the error's words when commits begin to fail, and None when they succeed again. On the loop."""
+
+    def _head(self) -> bytes:
+        row = self._connection.execute("SELECT hash FROM journal ORDER BY sequence DESC LIMIT 1").fetchone()
+        return bytes(row[0]) if row else b""
+
+    def recover(self) -> Recovered:
+        """Read what a restart needs. Before `start` only."""
+        db = self._connection
+        last = db.execute("SELECT coalesce(max(sequence), 0) FROM journal").fetchone()[0]
+        checkpoint = db.execute("SELECT frame, at, record FROM checkpoint").fetchone()
+        columns = "key, number, site, occurrence, kind, channel, target, body, retain, tier, due, notice"
+        rows = db.execute(f"SELECT {columns} FROM outbox WHERE state = 'open' ORDER BY number")  # noqa: S608 (a constant)
+        outgoing = [
+            Outgoing(key, number, site, occurrence, kind, channel, target, body, bool(retain), tier, due, notice)
+            for key, number, site, occurrence, kind, channel, target, body, retain, tier, due, notice in rows
+        ]
+        return Recovered(
+            last=last,
+            head=self.head,
+            alarms={(site, alarm): record for site, alarm, record in db.execute("SELECT * FROM alarms")},
+            chains={(site, alarm): record for site, alarm, record in db.execute("SELECT * FROM chains")},
+            outgoing=outgoing,
+            meta=dict(db.execute("SELECT * FROM meta")),
+            checkpoint=checkpoint,
+        )
+
+    def keys_since(self, recorded_at: int) -> set[str]:
+        """The causes journaled since then (ns): what judging the same frames again must not do twice. Before `start` only."""
+        found = self._connection.execute("SELECT key FROM journal WHERE recorded_at >= ? AND key IS NOT NULL", (recorded_at,))
+        return {key for (key,) in found}
+
+    def tokens(self) -> list[Token]:
+        """Every API token. Before `start` only."""
+        return [Token(*row) for row in self._connection.execute("SELECT id, hash, person, created, until FROM tokens")]
+
+    async def told(self, site: str, limit: int) -> list[Told]:
+        """The newest messages to people of a site, newest first; read beside the writer, so that no commit waits for it.
+
+        Raises Transient or Permanent.
+        """
+        return await asyncio.to_thread(_told, self._path, site, limit)
+
+    async def start(self) -> None:
+        """Begin to commit."""
+        self._task = asyncio.create_task(self._write(), name="journal-writer")
+
+    async def stop(self) -> None:
+        """Commit what waits, then close the file. A disk that refuses now is asked once more, not for ever."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        self._thread.shutdown()
+        self._connection.close()
+
+    def commit(self, entry: Entry) -> asyncio.Future[None]:
+        """Queue a transaction; the future is done when it is on the disk. Entries become durable in the order of these calls."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((entry, future))
+        self._wake.set()
+        return future
+
+    async def _write(self) -> None:
+        while not self._stopping or self._waiting:
+            await self._wake.wait()
+            batch, self._waiting = self._waiting, []
+            if not self._stopping:
+                self._wake.clear()
+            if batch and await self._insist([entry for entry, _ in batch]):
+                for _, future in batch:
+                    if not future.done():
+                        future.set_result(None)
+
+    async def _insist(self, entries: list[Entry]) -> bool:
+        loop = asyncio.get_running_loop()
+        for attempt in range(1_000_000_000):
+            try:
+                await loop.run_in_executor(self._thread, self._commit, entries)
+            except sqlite3.Error as error:
+                self.on_trouble(str(error))
+                if self._stopping:
+                    return False
+                await asyncio.sleep(RETRY[min(attempt, len(RETRY) - 1)])
+            else:
+                if attempt:
+                    self.on_trouble(None)
+                break
+        return True
+
+    def _commit(self, entries: list[Entry]) -> None:
+        db, head = self._connection, self.head
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for entry in entries:
+                for row in entry.rows:
+                    head = hashlib.sha256(head + row.sequence.to_bytes(8, "big") + row.body).digest()
+                    values = (row.sequence, row.site, row.alarm, row.event, row.at, row.recorded_at, row.key, row.body, head)
+                    db.execute("INSERT INTO journal VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+                self._commit_state(entry)
+            db.execute("COMMIT")
+        except sqlite3.Error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+        self.head = head
+
+    def _commit_state(self, entry: Entry) -> None:
+        db = self._connection
+        for table, records in (("alarms", entry.alarms), ("chains", entry.chains)):
+            db.executemany(f"DELETE FROM {table} WHERE site = ? AND alarm = ?", [k for k, record in records.items() if record is None])  # noqa: S608 (two constants)
+            kept = [(*k, record) for k, record in records.items() if record is not None]
+            db.executemany(f"INSERT OR REPLACE INTO {table} VALUES(?, ?, ?)", kept)
+        withdraw = "UPDATE outbox SET state = 'withdrawn' WHERE occurrence = ? AND state = 'open' AND kind IN ('raise', 'again', 'escalate', 'repeat')"
+        db.executemany(withdraw, [(name,) for name in entry.withdrawn])
+        insert = (
+            "INSERT INTO outbox VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', '') "
+            "ON CONFLICT(key) DO UPDATE SET number = excluded.number, body = excluded.body, state = 'open' WHERE excluded.kind = 'publish'"
+        )
+        db.executemany(insert, [astuple(outgoing) for outgoing in entry.outgoing])
+        db.executemany("DELETE FROM outbox WHERE key = ? AND number = ?", entry.published)
+        db.executemany("UPDATE outbox SET state = ?, words = ? WHERE key = ?", [(state, words, key) for key, (state, words) in entry.settled.items()])
+        db.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", list(entry.meta.items()))
+        if entry.checkpoint is not None:
+            db.execute("INSERT OR REPLACE INTO checkpoint VALUES(1, ?, ?, ?)", entry.checkpoint)
+        db.executemany("INSERT OR REPLACE INTO tokens VALUES(?, ?, ?, ?, ?)", [astuple(token) for token in entry.tokens])
+
+
+def _told(path: Path, site: str, limit: int) -> list[Told]:
+    connection = sqlite.open_reader(path, SCHEMA)
+    try:
+        query = "SELECT notice, state, words FROM outbox WHERE site = ? AND kind != 'publish' ORDER BY rowid DESC LIMIT ?"
+        return [Told(*row) for row in connection.execute(query, (site, limit))]
+    except sqlite3.Error as error:
+        raise sqlite.explained(error, path) from error
+    finally:
+        connection.close()
+
+
+def rows(path: Path, since: int, until: int) -> Iterator[tuple[object, ...]]:
+    """Journal rows (sequence, site, alarm, event, at, recorded_at, body) with since <= recorded_at < until (ns), read beside a running gateway."""
+    connection = sqlite.open_reader(path, SCHEMA)
+    try:
+        query = "SELECT sequence, site, alarm, event, at, recorded_at, body FROM journal WHERE recorded_at >= ? AND recorded_at < ? ORDER BY sequence"
+        yield from connection.execute(query, (since, until))
+    finally:
+        connection.close()

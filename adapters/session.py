@@ -1,0 +1,399 @@
+"""One MQTT session on paho-mqtt, on our loop: from a connected socket until the conversation is over, again and again.
+
+paho has no thread here: the loop calls it when the socket can be read or written. Nothing in a callback of paho's may
+call its loop_write, for paho holds a lock then that its own error handling takes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Final
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+_log = logging.getLogger(__name__)
+
+MAX_PACKET: Final = 4 * 1024 * 1024
+"""Bytes of the largest packet asked for; MQTT 3.1.1 has no way to ask, there the broker's own limit must do."""
+WINDOW: Final = 256
+"""Publications on their way at once, if the broker takes as many: wide, so that alarms go out while reading pauses."""
+_FOR_EVER: Final = 0xFFFFFFFF
+_BURST: Final = 32  # messages read before the loop's other work gets its turn
+
+
+class Version(Enum):
+    """The MQTT version to speak."""
+
+    V5 = "5"
+    V311 = "3.1.1"
+
+
+PATIENCE: Final = {Version.V5: 3.0, Version.V311: 10.0}
+"""Seconds for the broker to answer CONNECT and SUBSCRIBE. A slow broker is reached with 3.1.1 at the latest."""
+
+
+class Ending(Enum):
+    """How a conversation ended. UNANSWERED: CONNECT was not answered, or not in that version; an older one may please it."""
+
+    LOST = auto()
+    UNANSWERED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What we say in CONNECT and SUBSCRIBE. keepalive: seconds. filters: topic filter and QoS. will: topic and payload, retained, QoS 1."""
+
+    client_id: str
+    filters: tuple[tuple[str, int], ...]
+    will: tuple[str, bytes]
+    keepalive: int
+    receive_maximum: int
+    username: str | None
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened since the start. faults: messages whose handler raised; they stay unacknowledged."""
+
+    received: int = 0
+    published: int = 0
+    refused: int = 0
+    connections: int = 0
+    sessions_lost: int = 0
+    faults: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One message to go out at QoS 1.
+
+    done() is called when the broker has it, refused(reason) when the broker answers that it will not take it: one of
+    the two, once, over all connections. correlation: sent with it where MQTT 5 is spoken.
+    """
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+    correlation: bytes | None = None
+    done: Callable[[], None] | None = None
+    refused: Callable[[str], None] | None = None
+
+
+@dataclass(slots=True)
+class Line:
+    """What waits to be published, and what is on its way (by packet id); both in order."""
+
+    waiting: deque[Publication] = field(default_factory=deque)
+    flying: dict[int, Publication] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.waiting) + len(self.flying)
+
+    def send(self, client: paho.Client, window: int) -> None:
+        """Hand over as much as the window takes."""
+        while self.waiting and len(self.flying) < window:
+            item = self.waiting[0]
+            properties = None
+            if item.correlation is not None and client.protocol == paho.MQTTv5:
+                properties = _properties(PacketTypes.PUBLISH, CorrelationData=item.correlation)
+            info = client.publish(item.topic, item.payload, 1, item.retain, properties)
+            # Without a connection paho keeps the message and sends it itself after the next CONNACK.
+            if info.rc not in (paho.MQTT_ERR_SUCCESS, paho.MQTT_ERR_NO_CONN):
+                return
+            self.flying[info.mid] = self.waiting.popleft()
+
+    def recall(self) -> None:
+        """Put what was on its way back to the front, to be sent anew."""
+        self.waiting.extendleft(reversed(self.flying.values()))
+        self.flying.clear()
+
+    def settle(self, mid: int, code: ReasonCode, counters: Counters) -> None:
+        """The broker has answered for a packet id: tell whoever published it."""
+        item = self.flying.pop(mid, None)
+        if item is None:
+            return
+        try:
+            if code.is_failure:
+                counters.refused += 1
+                _log.error("the broker refuses a publication on %s: %s", item.topic, code)
+                if item.refused is not None:
+                    item.refused(str(code))
+            else:
+                counters.published += 1
+                if item.done is not None:
+                    item.done()
+        except Exception:  # noqa: BLE001  the caller's fault must not become paho's, which then handles the same packet for ever
+            _log.exception("what follows a publication on %s failed", item.topic)
+
+
+class Client(paho.Client):
+    """paho with three things it has no public way for: a socket dialed elsewhere, a ping, an end without a farewell."""
+
+    dialed: socket.socket | None = None
+    complaint: str = ""
+
+    def _create_socket(self) -> paho.SocketLike:
+        assert self.dialed is not None
+        return self.dialed
+
+    def _easy_log(self, level: LogLevel, fmt: str, *args: Any) -> None:
+        # In place of paho's log, which looks at a line for every message: only what it says before giving up is kept.
+        if level == paho.MQTT_LOG_ERR:
+            self.complaint = fmt % args
+
+    def ping(self) -> None:
+        """Ask for a sign of life. paho's own loop_misc would give the broker up while reading pauses."""
+        self._send_pingreq()
+
+    def drop(self) -> None:
+        """Close the socket, if there is one."""
+        self._sock_close()
+
+    def greet(self, identity: Identity, sock: socket.socket, password: str | None) -> None:
+        """Queue CONNECT for that socket: the session is to be kept, however long we are away."""
+        self.dialed, self.complaint = sock, ""
+        self.username_pw_set(identity.username, password)
+        if self.protocol != paho.MQTTv5:
+            self.connect("dialed", keepalive=identity.keepalive)
+            return
+        wishes = _properties(PacketTypes.CONNECT, SessionExpiryInterval=_FOR_EVER, ReceiveMaximum=identity.receive_maximum, MaximumPacketSize=MAX_PACKET)
+        self.connect("dialed", keepalive=identity.keepalive, clean_start=False, properties=wishes)
+
+
+def _new_client(identity: Identity, version: Version) -> Client:
+    v5 = version is Version.V5
+    # paho's own reconnecting answers a refused 3.1.1 by dialing again at once, on the loop's thread.
+    wishes: dict[str, Any] = {"clean_session": None if v5 else False, "reconnect_on_failure": False, "manual_ack": True}
+    client = Client(CallbackAPIVersion.VERSION2, identity.client_id, protocol=paho.MQTTv5 if v5 else paho.MQTTv311, **wishes)
+    # The window is ours: paho's own queue drops what finds its packet id in use, and is walked through for each message.
+    client.max_inflight_messages_set(0)
+    client.will_set(*identity.will, qos=1, retain=True)
+    client.on_socket_register_write = _on_full
+    client.on_socket_unregister_write = _on_flushed
+    client.on_socket_close = _on_close
+    return client
+
+
+def _on_full(client: paho.Client, _: object, sock: paho.SocketLike) -> None:
+    asyncio.get_running_loop().add_writer(sock.fileno(), client.loop_write)
+
+
+def _on_flushed(_client: paho.Client, _: object, sock: paho.SocketLike) -> None:
+    asyncio.get_running_loop().remove_writer(sock.fileno())
+
+
+def _on_close(_client: paho.Client, _: object, sock: paho.SocketLike) -> None:
+    asyncio.get_running_loop().remove_reader(sock.fileno())
+
+
+def _properties(packet: int, **values: object) -> Properties:
+    properties = Properties(packet)  # type: ignore[no-untyped-call]  # paho leaves this one constructor without annotations
+    for name, value in values.items():
+        setattr(properties, name, value)
+    return properties
+
+
+class Session:
+    """The session, and the conversation about it if one is going on.
+
+    message(topic, payload, retained, token): called for each message. risen(remark): called when subscribed; the
+    remark says what is amiss nevertheless, and is empty otherwise.
+    """
+
+    def __init__(self, identity: Identity, message: Callable[[str, bytes, bool, int], None], risen: Callable[[str], None]) -> None:
+        self._identity = identity
+        self._message = message
+        self._risen = risen
+        self._generation = 1
+        self._window = WINDOW
+        self._keepalive = float(identity.keepalive)
+        self._heard_at = 0.0
+        self._known = False
+        self._answered = False
+        self._remarks: list[str] = []
+        self._crowded = False
+        self._leaving = False
+        self._paused = False
+        self.up = False
+        self.current: paho.MQTTMessage | None = None
+        self.counters = Counters()
+        self.line = Line()
+        self.speak(Version.V5)
+
+    def speak(self, version: Version) -> None:
+        """Begin anew with that version. Not while a conversation is going on."""
+        self.line.recall()
+        self.version = version
+        self._crowded = False
+        client = _new_client(self._identity, version)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        client.on_disconnect = self._on_disconnect
+        self._client = client
+
+    async def converse(self, sock: socket.socket, password: str | None) -> tuple[Ending, str]:
+        """Talk over a connected socket until the conversation is over; closes it. Answers how it ended and why, in words."""
+        self._loop = asyncio.get_running_loop()
+        self._over: asyncio.Future[tuple[Ending, str]] = self._loop.create_future()
+        self._answered = False
+        self._remarks.clear()
+        if self._crowded:
+            self.speak(self.version)
+        try:
+            self._client.greet(self._identity, sock, password)
+            self._loop.add_reader(sock.fileno(), self._readable)
+            await self._watch()
+        finally:
+            self._end(Ending.LOST, "the connection was given up")
+            self._client.drop()
+            sock.close()
+        return self._over.result()
+
+    def ack(self, tokens: Sequence[int]) -> None:
+        """PUBACK these; those of an older connection are passed over, for the broker has forgotten their packet ids."""
+        client, generation = self._client, self._generation
+        for token in tokens:
+            if token >> 16 == generation:
+                client.ack(token & 0xFFFF, 1)
+
+    def publish(self, item: Publication) -> None:
+        """Send it as soon as there is a connection and room."""
+        self.line.waiting.append(item)
+        if self.up:
+            self.line.send(self._client, self._window)
+
+    def leave(self) -> None:
+        """Say goodbye once everything is published."""
+        self._leaving = True
+        if self.up and not self.line:
+            self._client.disconnect()
+
+    def pause(self) -> None:
+        """Read no more, except what it takes to get a new connection up. Pings and publications still go out."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._paused:
+            self._paused = False
+            sock = self._client.socket()
+            if sock is not None:
+                self._heard_at = self._loop.time()
+                self._loop.add_reader(sock.fileno(), self._readable)
+                self._loop.call_soon(self._readable)
+
+    async def _watch(self) -> None:
+        """Ping, and notice a broker that says nothing: after 1.5 keepalives, seen at most half a keepalive later."""
+        begun = self._heard_at = self._loop.time()
+        patience = PATIENCE[self.version]
+        while not self._over.done():
+            await asyncio.wait([self._over], timeout=min(self._keepalive / 2, patience))
+            now = self._loop.time()
+            if not self.up:
+                if now - begun >= patience:
+                    self._end(Ending.LOST if self._answered else Ending.UNANSWERED, f"the broker does not answer within {patience:g} s")
+            elif not self._paused and now - self._heard_at >= 1.5 * self._keepalive:
+                self._end(Ending.LOST, f"the broker has said nothing for {now - self._heard_at:.1f} s")
+            else:
+                self._client.ping()
+
+    def _end(self, ending: Ending, reason: str) -> None:
+        if not self._over.done():
+            self._over.set_result((ending, reason))
+            self._generation += 1
+            self.up = False
+
+    def _readable(self) -> None:
+        client, counters, sock = self._client, self.counters, self._client.socket()
+        if sock is None:
+            return
+        if self._paused and self.up:
+            self._loop.remove_reader(sock.fileno())
+            return
+        try:
+            for _ in range(_BURST):
+                before = counters.received
+                client.loop_read()
+                if counters.received == before or self._paused:
+                    break
+        except Exception:  # noqa: BLE001  a callback's outermost edge: paho keeps the packet it failed on, so only a new connection helps
+            _log.exception("what the broker sent could not be handled")
+            self._end(Ending.LOST, "what the broker sent could not be handled")
+            return
+        self._heard_at = self._loop.time()
+        # TLS may hold decrypted bytes for which the socket never becomes readable again.
+        if isinstance(sock, ssl.SSLSocket) and sock.fileno() >= 0 and sock.pending():
+            self._loop.call_soon(self._readable)
+
+    def _on_message(self, _client: paho.Client, _: object, message: paho.MQTTMessage) -> None:
+        self.counters.received += 1
+        self.current = message
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = "\ufffd"
+        try:
+            self._message(topic, bytes(message.payload), message.retain, self._generation << 16 | message.mid if message.qos else 0)
+        except Exception:  # noqa: BLE001  the handler's fault must not become paho's, which would hand the same message over for ever
+            self.counters.faults += 1
+            _log.exception("a message on %s could not be handled; it stays unacknowledged", topic)
+
+    def _on_connect(self, client: paho.Client, _: object, flags: paho.ConnectFlags, code: ReasonCode, properties: Properties | None) -> None:
+        if code.is_failure:
+            unknown = code.getName() == "Unsupported protocol version"
+            self._end(Ending.UNANSWERED if unknown else Ending.LOST, f"the broker refuses the connection: {code.getName().lower()}")
+            return
+        self._answered = True
+        if self._known and not flags.session_present:
+            self.counters.sessions_lost += 1
+            self._remarks.append("the broker had forgotten the session: what was published meanwhile is lost")
+        self._known = True
+        self._keepalive = float(getattr(properties, "ServerKeepAlive", self._identity.keepalive))
+        self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
+        if len(self.line.flying) > self._window:
+            self._crowded = True
+            self._end(Ending.LOST, "the broker takes fewer publications at once than before")
+        elif self.version is Version.V5:
+            client.subscribe([(name, SubscribeOptions(qos=qos)) for name, qos in self._identity.filters])
+        else:
+            client.subscribe(list(self._identity.filters))
+
+    def _on_subscribe(self, _client: paho.Client, _: object, _mid: int, codes: list[ReasonCode], _properties: Properties | None) -> None:
+        refused = [name for (name, _), code in zip(self._identity.filters, codes, strict=False) if code.is_failure]
+        if refused:
+            self._remarks.append(f"the broker refuses the subscription to {', '.join(refused)}")
+        self.up = True
+        self.counters.connections += 1
+        self._risen("; ".join(self._remarks))
+        self.line.send(self._client, self._window)
+        if self._leaving:
+            self.leave()
+
+    def _on_publish(self, client: paho.Client, _: object, mid: int, code: ReasonCode, _properties: Properties) -> None:
+        self.line.settle(mid, code, self.counters)
+        self.line.send(client, self._window)
+        if self._leaving:
+            self.leave()
+
+    def _on_disconnect(self, _client: paho.Client, _: object, flags: paho.DisconnectFlags, code: ReasonCode, _properties: Properties | None) -> None:
+        complaint = f" ({self._client.complaint})" if self._client.complaint else ""
+        if flags.is_disconnect_packet_from_server:
+            self._end(Ending.LOST, f"the broker ended the connection: {code.getName().lower()}")
+        elif self._answered:
+            self._end(Ending.LOST, f"the connection was lost{complaint}")
+        else:
+            self._end(Ending.UNANSWERED, f"the broker closed the connection without an answer{complaint}")
