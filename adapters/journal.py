@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field
@@ -142,6 +143,8 @@ class Journal:
         self.head = self._head()
         self.on_trouble: Callable[[str | None], None] = lambda _words: None
         """Told the error's words when commits begin to fail, and None when they succeed again. On the loop."""
+        self.took: deque[float] = deque(maxlen=4096)
+        """How long the newest commits took, in seconds."""
 
     def _head(self) -> bytes:
         row = self._connection.execute("SELECT hash FROM journal ORDER BY sequence DESC LIMIT 1").fetchone()
@@ -219,8 +222,10 @@ class Journal:
         loop = asyncio.get_running_loop()
         for attempt in range(1_000_000_000):
             try:
+                began = loop.time()
                 await loop.run_in_executor(self._thread, self._commit, entries)
-            except sqlite3.Error as error:
+                self.took.append(loop.time() - began)
+            except (sqlite3.Error, OverflowError) as error:
                 self.on_trouble(str(error))
                 if self._stopping:
                     return False
@@ -242,7 +247,7 @@ class Journal:
                     db.execute("INSERT INTO journal VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
                 self._commit_state(entry)
             db.execute("COMMIT")
-        except sqlite3.Error:
+        except (sqlite3.Error, OverflowError):
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise

@@ -319,7 +319,7 @@ class Session:
 
     def _readable(self) -> None:
         client, counters, sock = self._client, self.counters, self._client.socket()
-        if sock is None:
+        if not isinstance(sock, socket.socket):
             return
         if self._paused and self.up:
             self._loop.remove_reader(sock.fileno())
@@ -335,9 +335,11 @@ class Session:
             self._end(Ending.LOST, "what the broker sent could not be handled")
             return
         self._heard_at = self._loop.time()
-        # TLS may hold decrypted bytes for which the socket never becomes readable again.
-        if isinstance(sock, ssl.SSLSocket) and sock.fileno() >= 0 and sock.pending():
-            self._loop.call_soon(self._readable)
+        if sock.fileno() >= 0:
+            # a broker without set_tcp_nodelay waits for this ACK, which the kernel would put off by 40 ms
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            if isinstance(sock, ssl.SSLSocket) and sock.pending():  # decrypted already: the socket need not become readable again
+                self._loop.call_soon(self._readable)
 
     def _on_message(self, _client: paho.Client, _: object, message: paho.MQTTMessage) -> None:
         self.counters.received += 1
@@ -391,9 +393,8 @@ class Session:
 
     def _on_disconnect(self, _client: paho.Client, _: object, flags: paho.DisconnectFlags, code: ReasonCode, _properties: Properties | None) -> None:
         complaint = f" ({self._client.complaint})" if self._client.complaint else ""
-        if flags.is_disconnect_packet_from_server:
-            self._end(Ending.LOST, f"the broker ended the connection: {code.getName().lower()}")
-        elif self._answered:
-            self._end(Ending.LOST, f"the connection was lost{complaint}")
+        how = f"the broker ended the connection: {code.getName().lower()}" if flags.is_disconnect_packet_from_server else f"the connection was lost{complaint}"
+        if self._answered or flags.is_disconnect_packet_from_server:
+            self._end(Ending.LOST, how)
         else:
             self._end(Ending.UNANSWERED, f"the broker closed the connection without an answer{complaint}")

@@ -174,7 +174,8 @@ class Admission:
         stamp, newest, arrival = moment
         placing = self._timekeeper.place(point, stamp, newest, arrival)
         if placing is Placing.WRONG_CLOCK:
-            self._accept(point, reading, (arrival - max(newest - stamp, 0), arrival, stamp), mark)
+            # a message whose stamps lie farther apart than all time since 1970 must not leave int64
+            self._accept(point, reading, (arrival - min(max(newest - stamp, 0), arrival), arrival, stamp), mark)
         else:
             self._accept(point, reading, (stamp, arrival, NO_TIME), mark | (Mark.LATE if placing is Placing.LATE else Mark.NONE))
         if placing is not Placing.LATE:

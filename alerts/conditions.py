@@ -93,7 +93,10 @@ class Conditions:
         return Change(after, EventKind.RAISE if stood is None else EventKind.RE_RAISE, told=True, key=edge.key)
 
     def _again(self, alarm: Alarm, edge: Edge, tier: Tier) -> Change:
-        """True once more: the record grows. It is news if the tier rises, or if the alarm was only listed under a cause that is gone."""
+        """True once more: the record grows. It is news if the tier rises, if the alarm was only listed under a cause that is gone, or if it is about another time."""
+        if edge.condition in ONE_SHOT and not _grown(alarm, edge):
+            anew = replace(alarm, raised_at=edge.at, returned_at=edge.returned_at)
+            return Change(promoted(anew, worse(alarm.tier, tier)), EventKind.RE_RAISE, told=True, key=edge.key)
         alarm = replace(alarm, raised_at=min(alarm.raised_at, edge.at), returned_at=edge.returned_at)
         if tier.rank > alarm.tier.rank:
             return Change(promoted(alarm, tier), EventKind.TIER_RAISE, told=True, key=edge.key)
@@ -123,7 +126,8 @@ class Conditions:
     def _seen(self, alarm: Alarm, edge: Edge, now: int) -> Alarm:
         """The alarm with what the edge and the sensor's standing say."""
         value = alarm.value if edge.value is None else edge.value
-        alarm = replace(alarm, members=edge.members or alarm.members, value=value, peak=_peak(alarm, edge))
+        members = tuple(sorted({*alarm.members, *edge.members})) if edge.late else edge.members or alarm.members
+        alarm = replace(alarm, members=members, value=value, peak=_peak(alarm, edge))
         sensor = self._watch.sources.sensor(edge.source)
         if sensor is None or edge.kind is EdgeKind.FALSE:
             return alarm
@@ -214,6 +218,11 @@ def _on_its_own(alarm: Alarm, key: str | None) -> Change:
     alone = replace(alarm, under=())
     after = voided(alone) if alarm.acknowledged_by == AUTO and alarm.tier is not Tier.BLUE else None
     return Change(alone) if after is None else Change(after, EventKind.EXPIRE, told=True, key=key)
+
+
+def _grown(alarm: Alarm, edge: Edge) -> bool:
+    """Whether a one-shot edge reports the same stretch of time as the alarm, or that stretch grown; another stretch is told anew."""
+    return edge.at <= alarm.raised_at and (edge.returned_at or edge.at) >= (alarm.returned_at or alarm.raised_at)
 
 
 def _unit(sensors: Sequence[Sensor]) -> str | None:

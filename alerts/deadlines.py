@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -17,24 +18,24 @@ class Deadlines:
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._known: tuple[int, int | None] = (-1, None)
-        self._each: dict[str, tuple[Alarm, int | None]] = {}
+        self._each: dict[str, int] = {}
+        self._agenda: list[tuple[int, str]] = []
 
     def due(self) -> int | None:
-        """The earliest deadline, ns; None while there is none. Cheap until an alarm changes."""
-        version, earliest = self._known
-        if version != self._watch.standing.version:
-            self._each = {alarm.id: self._kept(alarm) for alarm in self._watch.standing.all.values()}
-            earliest = min((at for _, at in self._each.values() if at is not None), default=None)
-            self._known = (self._watch.standing.version, earliest)
-        return earliest
-
-    def _kept(self, alarm: Alarm) -> tuple[Alarm, int | None]:
-        """The alarm and its earliest deadline: as found before, where the alarm has not changed since."""
-        kept = self._each.get(alarm.id)
-        if kept is not None and kept[0] is alarm:
-            return kept
-        return alarm, min((at for at, _ in self._of(alarm)), default=None)
+        """The earliest deadline, ns; None while there is none. Looks only at alarms that changed since it was last asked."""
+        standing = self._watch.standing
+        for identity in standing.changed:
+            alarm = standing.get(identity)
+            at = None if alarm is None else min((when for when, _ in self._of(alarm)), default=None)
+            if at is None:
+                self._each.pop(identity, None)
+            elif self._each.get(identity) != at:
+                self._each[identity] = at
+                heapq.heappush(self._agenda, (at, identity))
+        standing.changed.clear()
+        while self._agenda and self._each.get(self._agenda[0][1]) != self._agenda[0][0]:
+            heapq.heappop(self._agenda)
+        return self._agenda[0][0] if self._agenda else None
 
     def advance(self, now: int) -> None:
         """Carry out all deadlines up to `now` (ns), in order of time."""

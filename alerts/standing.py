@@ -15,8 +15,8 @@ class Standing:
         self._alarms: dict[str, Alarm] = {}
         self._groups: dict[str, dict[str, None]] = {}
         self._touched: dict[str, Alarm] = {}
-        self.version = 0
-        """Rises with every change, so that what is computed from all alarms can be kept until it does."""
+        self.changed: set[str] = set()
+        """Ids changed since whoever keeps something about every alarm last emptied it."""
         for alarm in alarms:
             self.put(alarm)
         self._touched.clear()
@@ -64,7 +64,7 @@ class Standing:
         for name in stands:
             self._groups.setdefault(name, {})[alarm.id] = None
         self._touched[alarm.id] = alarm
-        self.version += 1
+        self.changed.add(alarm.id)
 
     def touched(self) -> dict[str, Alarm]:
         """What changed since the last call, as it stands now."""

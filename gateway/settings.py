@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from adapters import registry
+from adapters.duck import DuckSettings
 from adapters.mqtt import BrokerSettings
 from adapters.notify.topic import TopicSettings
 from adapters.notify.webhook import WebhookSettings
@@ -56,12 +57,6 @@ def _listener(value: object) -> object:
     if not host or not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"expected an address and a port, such as 127.0.0.1:8080, not {value!r}")
     return value
-
-
-class DuckStore(Model):
-    """Readings in DuckDB files in `data_dir`, one a day."""
-
-    kind: Literal["duckdb"] = "duckdb"
 
 
 class Api(Model):
@@ -129,7 +124,7 @@ class Gateway(Model):
     gateway: Id
     data_dir: Path = Field(Path("./data"), description="everything this gateway keeps; one gateway at a time")
     broker: BrokerSettings
-    store: DuckStore = DuckStore()
+    store: DuckSettings = DuckSettings()
     api: Api = Api()
     sites: tuple[Path, ...] = Field(min_length=1, description="site files")
     keep: Keep = Keep()

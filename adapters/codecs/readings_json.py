@@ -32,7 +32,7 @@ class _Wire(msgspec.Struct, gc=False):
     sensor: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}\Z")]
     value: float | bool | list[Any] | None
     time: Annotated[int, msgspec.Meta(ge=-MAX_MILLISECONDS, le=MAX_MILLISECONDS)] | str | list[Any] | None = None
-    unit: str | None = None
+    unit: Annotated[str, msgspec.Meta(max_length=40)] | None = None
     quality: Literal["good", "uncertain", "bad", "calibrating", "test"] | None = None
     seq: Annotated[int, msgspec.Meta(ge=0, le=_MAX_SEQ)] | None = None
     historical: bool | None = None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.alarm import LIMIT_CONDITIONS, Alarm, Condition
+from alerts.alarm import LIMIT_CONDITIONS, LIMITS, Alarm, Condition
 from alerts.detect.batch import Columns, Detector, Round, rounds
 from alerts.detect.health import CONDITION, Health
 from alerts.detect.limits import Limits
@@ -153,17 +153,26 @@ class Engine:
         self.silence.rearm()
 
     def adopt(self, alarms: Iterable[Alarm]) -> None:
-        """What the journal says is active and detection does not know of (no checkpoint, a changed file): hold it."""
+        """Make detection agree with the journal, once frames have been judged again.
+
+        What is active there and unknown here (no checkpoint, a changed file) is held. What is active here and over
+        there was ended by a person's measurement, which no frame holds: it is let go, so that the next excursion raises.
+        """
         sick = {condition: bit for bit, condition in CONDITION.items()}
+        held, beyond = np.zeros_like(self.limits.active), np.zeros_like(self.columns.over_range)
         for alarm in alarms:
             if not alarm.state.active:
                 continue
             point = self.register.find(alarm.site, alarm.source)
             if point is not None and alarm.condition in LIMIT_CONDITIONS:
                 self.limits.adopt(point.index, alarm.condition, alarm.changed_at)
-                self.columns.over_range[point.index] |= alarm.over_range
+                held[point.index, LIMITS.index(alarm.condition)] = True
+                beyond[point.index] |= alarm.over_range
             elif point is not None and alarm.condition in sick:
                 self.columns.sick[point.index] |= int(sick[alarm.condition])
             elif alarm.condition is Condition.OFFLINE:
                 self.silence.adopt(alarm.site, alarm.source)
+        self.limits.let_go(~held)
+        flagged = np.isfinite(self.limits.limit[:, 2:]).any(axis=1)
+        self.columns.over_range[flagged] = beyond[flagged]
         self.rearm()

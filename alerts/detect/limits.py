@@ -65,6 +65,8 @@ class Limits:
     def judge(self, part: Round, out: list[Edge]) -> None:
         """Compare, start and end timers, and say what was raised or returned."""
         columns = self._columns
+        # a reading without a value ends nothing and begins every off-delay anew (semantics 3.2)
+        columns.good_time[part.sensor[~part.usable]] = NO_TIME
         above_floor = part.value >= columns.floor[part.sensor]
         rows = np.flatnonzero(part.usable & above_floor)
         if not len(rows):
@@ -207,6 +209,11 @@ class Limits:
         if not self.active[sensor, column]:
             self.active[sensor, column] = self.true[sensor, column] = True
             self.since[sensor, column] = at
+
+    def let_go(self, which: Mask) -> None:
+        """The journal says that these (shape (S, 4)) are over: whatever is at or past its limit next is a new alarm."""
+        over = self.active & which
+        self.active[over] = self.true[over] = False
 
     def _edge(self, cell: tuple[int, int], kind: EdgeKind, at: int, value: float, out: list[Edge]) -> None:
         sensor, column = cell

@@ -61,7 +61,7 @@ class Silence:
     def rearm(self) -> None:
         """Find the next deadline anew."""
         deadlines = np.where(self._columns.sick & int(Sick.STALE) == 0, self._columns.arrival + self._columns.stale, NEVER)
-        orphans = min((at for d in self._devices.values() for at in d.orphans.values()), default=NEVER)
+        orphans = NEVER if self.cause is not None else min((at for d in self._devices.values() for at in d.orphans.values()), default=NEVER)
         self._due = min(int(deadlines.min()) if len(deadlines) else NEVER, orphans)
 
     def judge(self, part: Round, out: list[Edge]) -> None:
@@ -114,7 +114,7 @@ class Silence:
         over = np.flatnonzero((columns.sick & int(Sick.STALE) == 0) & (deadlines <= now))
         for sensor in over[np.argsort(deadlines[over], kind="stable")].tolist():
             self._fell_silent(sensor, int(deadlines[sensor]), out)
-        for device in self._devices.values():
+        for device in self._devices.values() if self.cause is None else ():
             self._tell_orphans(device, now, out)
         self.rearm()
 

@@ -84,11 +84,11 @@ ANONYMOUS = Login()
 class Mosquitto:
     """A mosquitto process of its own folder and port; survives `restart` on the same port, with its persistence file."""
 
-    def __init__(self, folder: Path, lines: Sequence[str], *, port: int | None = None) -> None:
+    def __init__(self, folder: Path, lines: Sequence[str], *, port: int | None = None, log: str = "all") -> None:
         self.folder = folder
         self.port = port or free_port()
         # As root mosquitto would change to a user of its own who may not read the folder.
-        fixed = ["user root", "persistence true", f"persistence_location {folder}/", "autosave_interval 1800", "log_dest stderr", "log_type all"]
+        fixed = ["user root", "persistence true", f"persistence_location {folder}/", "autosave_interval 1800", "log_dest stderr", f"log_type {log}"]
         (folder / "mosquitto.conf").write_text("\n".join([*fixed, f"listener {self.port} 127.0.0.1", *lines]) + "\n")
         self._process: asyncio.subprocess.Process | None = None
 
@@ -250,12 +250,12 @@ class Tls:
 
 @contextlib.asynccontextmanager
 async def mosquitto(
-    *, users: Mapping[str, str] | None = None, acl: str | None = None, tls: Tls | None = None, lines: Sequence[str] = (), port: int | None = None
+    *, users: Mapping[str, str] | None = None, acl: str | None = None, tls: Tls | None = None, lines: Sequence[str] = (), port: int | None = None, log: str = "all"
 ) -> AsyncIterator[Mosquitto]:
     """A running mosquitto with unlimited queues and persistence.
 
     users: name to password; without them anybody may connect. acl: the text of an access file. lines: more lines of
-    the configuration file, behind the listener's.
+    the configuration file, behind the listener's. log: what it writes to `Mosquitto.log`.
     """
     with tempfile.TemporaryDirectory(prefix="mosquitto-") as name:
         folder = Path(name)
@@ -271,7 +271,7 @@ async def mosquitto(
             for user, password in users.items():
                 await asyncio.to_thread(subprocess.run, ["mosquitto_passwd", "-b", str(folder / "passwords"), user, password], check=True, capture_output=True)
             written += ["allow_anonymous false", f"password_file {folder / 'passwords'}"]
-        broker = Mosquitto(folder, written, port=port)
+        broker = Mosquitto(folder, written, port=port, log=log)
         try:
             await broker.start()
             yield broker

@@ -1,0 +1,49 @@
+"""What kinds of store and channel there are: the one list.
+
+Entries name their module instead of importing it: the recorder must not load HTTP clients to open a store, nor the
+gateway a database engine to send a message. A test loads every entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+from adapters.codecs.frames import Names
+from alerts.ports import Permanent, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of outside thing: its name in the files, where it lives, its settings model and what makes it of them."""
+
+    kind: str
+    module: str
+    settings: str
+    factory: str
+
+    def load(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """Import the module; returns settings model and factory."""
+        module = import_module(self.module)
+        return getattr(module, self.settings), getattr(module, self.factory)
+
+
+STORES = (Kind("duckdb", "adapters.duck", "DuckSettings", "DuckStore"),)
+"""Factories take (settings, data_dir, epoch of the spool, names)."""
+
+
+def find(kinds: tuple[Kind, ...], kind: object) -> Kind:
+    """The entry of that name. Raises Permanent, naming those there are."""
+    for entry in kinds:
+        if entry.kind == kind:
+            return entry
+    raise Permanent(f"there is no kind {kind!r}; there is {', '.join(entry.kind for entry in kinds)}")
+
+
+def open_store(settings: Mapping[str, object], data_dir: Path, epoch: str, names: Names) -> Store:
+    """The store that the settings (as in the gateway's file, `kind` among them) ask for. Raises Permanent or Transient."""
+    model, factory = find(STORES, settings.get("kind")).load()
+    return cast("Store", factory(model(**settings), data_dir, epoch, names))

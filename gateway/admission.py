@@ -1,0 +1,82 @@
+"""The first stage: messages of the broker become columns, or are set aside with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from adapters.codecs.inbound import Unreadable
+from adapters.codecs.readings_json import decode
+from adapters.codecs.status_json import decode_status
+from alerts.admit import Admission
+from alerts.alarm import Quarantine
+from alerts.ports import Aside
+from alerts.reading import RawReading
+from gateway.turn import Inbound, Turn
+
+MAX_PAYLOAD = 256 * 1024
+"""Bytes of one message; a longer one is set aside unread (a run of 5,000 readings has about 120 KiB)."""
+KEPT = 4096
+"""Bytes of a payload that quarantine keeps, once for a message: its first unreadable element has them."""
+LONGEST_TOPIC = 1024
+"""Characters of a topic that quarantine keeps."""
+
+
+class Admit:
+    """Reads messages: topic, size, payload, then `alerts.admit`. Commands are passed on unread."""
+
+    def __init__(self, prefix: str, admission: Admission, sites: Sequence[str], on_command: Callable[[Inbound, list[str]], None]) -> None:
+        """`on_command(message, topic parts after the prefix)` takes what people send."""
+        self._prefix = prefix + "/"
+        self._admission = admission
+        self._sites = frozenset(sites)
+        self._on_command = on_command
+
+    def run(self, turn: Turn) -> None:
+        """Read the turn's messages in order of arrival."""
+        for message in turn.messages:
+            topic, _, _, token, _, _ = message
+            if token:
+                turn.tokens.append(token)
+            parts = topic[len(self._prefix) :].split("/") if topic.startswith(self._prefix) else []
+            if len(parts) == 3 and parts[2] == "readings" and parts[0] in self._sites:
+                self._readings(turn, message, (parts[0], parts[1]))
+            elif len(parts) == 3 and parts[2] == "status" and parts[0] in self._sites:
+                self._status(turn, message, (parts[0], parts[1]))
+            elif len(parts) == 4 and parts[1] == "commands":
+                self._on_command(message, parts)
+            else:
+                self._aside(turn, message, Quarantine.UNKNOWN_TOPIC, "no such topic in the contract")
+        turn.readings = self._admission.batch.take()
+        turn.edges.extend(self._admission.edges)
+        self._admission.edges.clear()
+
+    def _readings(self, turn: Turn, message: Inbound, origin: tuple[str, str]) -> None:
+        topic, payload, retained, _, arrival, _ = message
+        if len(payload) > MAX_PAYLOAD:
+            self._aside(turn, message, Quarantine.TOO_LARGE, f"{len(payload)} bytes; at most {MAX_PAYLOAD} are read")
+            return
+        try:
+            decoded = decode(payload)
+        except Unreadable as error:
+            self._aside(turn, message, Quarantine.UNREADABLE, str(error))
+            return
+        for number, words in enumerate(decoded.unreadable):
+            self._aside(turn, message, Quarantine.UNREADABLE, words, kept=0 if number else KEPT)
+        for rejection, reading in self._admission.admit(origin, decoded.readings, arrival, retained=retained):
+            turn.asides.append(Aside(topic[:LONGEST_TOPIC], rejection.reason, rejection.detail, _as_sent(reading), len(payload), arrival))
+
+    def _status(self, turn: Turn, message: Inbound, origin: tuple[str, str]) -> None:
+        online = decode_status(message[1])
+        if online is None:
+            self._aside(turn, message, Quarantine.UNREADABLE, 'a status is {"online": true} or {"online": false}')
+        elif not online:
+            turn.offline.append(origin)
+
+    def _aside(self, turn: Turn, message: Inbound, reason: Quarantine, detail: str, kept: int = KEPT) -> None:
+        topic, payload, _, _, arrival, _ = message
+        self._admission.counts.received += 1
+        turn.asides.append(Aside(topic[:LONGEST_TOPIC], reason, detail, payload[:kept], len(payload), arrival))
+
+
+def _as_sent(reading: RawReading) -> bytes:
+    return f"sensor={reading.sensor} value={reading.value!r} unit={reading.unit} time={reading.time} seq={reading.seq}".encode()[:KEPT]

@@ -1,0 +1,244 @@
+"""Builds the gateway from its configuration and runs it: sinks start first and stop last, each step by name."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from importlib.metadata import version
+
+from adapters.clock import SystemClock
+from adapters.journal import Entry, Journal
+from adapters.lock import DirectoryLock
+from adapters.memory import settle
+from adapters.mqtt import LinkState
+from adapters.spool import Spool
+from alerts.alarm import Condition
+from alerts.reading import SECOND
+from gateway import core, faults
+from gateway.admission import Admit
+from gateway.api.server import serve
+from gateway.brokering import Broker
+from gateway.channels import channels
+from gateway.config import Config
+from gateway.control import Control
+from gateway.desk import Desk, Tokens
+from gateway.dispatch import Dispatch
+from gateway.faults import Fault
+from gateway.pipeline import Pipeline
+from gateway.publishing import StatePublisher, status_bytes
+from gateway.recording import Recording
+from gateway.restart import Checkpoints, Resumption
+from gateway.scribe import Scribe
+from gateway.selfwatch import SelfWatch
+from gateway.stages import Chase, Detect, Live, Parcel, Record, Write
+from gateway.turn import Inbound
+from gateway.view import REACHABLE, View
+
+log = logging.getLogger("hazgate")
+
+STOP_WITHIN = 10.0
+"""Seconds for a stop in order, whatever hangs."""
+ALIVE_EVERY = 10.0
+"""Seconds between two notes in the journal that somebody was watching, and two publications of an unchanged state."""
+
+Step = tuple[str, Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]
+"""Name, what starts it, what stops it."""
+
+
+class App:
+    """One gateway. `run` returns when it was asked to stop and has stopped."""
+
+    def __init__(self, config: Config) -> None:
+        """Open the data directory. Raises InUse, Permanent or Transient before anything was started."""
+        settings = config.gateway
+        self.faults = faults.active()
+        self.clock = SystemClock()
+        self._began = self.clock.now()
+        self._boot = secrets.token_hex(4)
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        self._lock = DirectoryLock(settings.data_dir)
+        self.journal = Journal(settings.data_dir / "journal.db")
+        self._recovered = self.journal.recover()
+        self.core = core.build(config, self._recovered, self._began)
+        self.spool = Spool.open(settings.data_dir / "spool.db", self.core.register, self.clock)
+        self.recording = Recording(self.spool, settings.data_dir, asdict(settings.store), self._on_store)
+        self.broker = Broker(settings.broker, settings.gateway, self.core.register)
+        sends = channels(settings.notify, self.broker.publish_notice)
+        self.dispatch = Dispatch(sends, self.broker.publish, self.journal, self.clock)
+        self._store = "starting"
+        self._join(config)
+        self.view = self._look(config)
+        self.http = serve(self.view, settings.api)
+        self.control = Control(self.view, settings.data_dir)
+        self._stop = asyncio.Event()
+        self._alive: asyncio.Task[None] | None = None
+
+    def _join(self, config: Config) -> None:
+        """Connect the stages with one another and with the parts they drive."""
+        settings, judged = config.gateway, self.core
+        self.scribe = Scribe(self.broker.prefix, judged.gateway, judged.books, judged.register.sites, judged.numbers)
+        self.live = Live(judged.books)
+        self.write = Write(self.scribe, self.journal, self._tell)
+        admit = Admit(self.broker.prefix, judged.admission, list(judged.register.sites), self._on_command)
+        detect = Detect(judged.engine, held=Fault.DETECT in self.faults)
+        chase = Chase(judged.chasers, judged.books, judged.home)
+        stages = (admit, Record(self.spool, judged.admission), detect, self.live, chase, self.write)
+        books, chains = [book.due for book in judged.books.values()], [chaser.due for chaser in judged.chasers.values()]
+        deadlines: list[Callable[[], int | None]] = [judged.engine.due, *books, *chains]
+        self.pipeline = Pipeline(stages, self.clock, [] if Fault.DETECT in self.faults else deadlines)
+        self.desk = Desk(self.pipeline, self.clock, Tokens(self.journal.tokens()), settings.commands.mqtt)
+        self.desk.reply = self.broker.reply
+        self.states = StatePublisher(self.broker.prefix, judged.books, self.clock, lambda topic, body: self.broker.publish(topic, body, True, None))
+        self.checkpoints = Checkpoints(judged, self.journal, self.spool)
+        self.watch = SelfWatch(judged.home, judged.gateway, self.clock, self.pipeline.raised)
+        self.pipeline.after = lambda turn: self.states.changed({event.alarm.site for event in turn.events}) if turn.events else None
+        self.pipeline.reply_to = lambda topic: self.broker.reply_to(topic[len(self.broker.prefix) + 1 :].split("/", 1)[0])
+        self.broker.on_message, self.broker.on_state = self.pipeline.message, self._on_broker
+        self.broker.status, self.broker.backlog = self._status, lambda: self.spool.balance().pending
+        self.spool.on_committed, self.spool.on_sealed = self.broker.durable, self._on_sealed
+        self.journal.on_trouble = self._on_journal
+        self.dispatch.on_undelivered, self.dispatch.on_failed = self.pipeline.undelivered, self.watch.notification_failed
+        self.dispatch.on_delivered = self.watch.notification_works
+
+    def _look(self, config: Config) -> View:
+        judged = self.core
+        return View(
+            config=config,
+            version=version("hazgate"),
+            since=self._began,
+            boot=self._boot,
+            clock=self.clock,
+            register=judged.register,
+            engine=judged.engine,
+            admission=judged.admission,
+            books=judged.books,
+            rosters=judged.rosters,
+            desk=self.desk,
+            spool=self.spool,
+            dispatch=self.dispatch,
+            pipeline=self.pipeline,
+            journal=self.journal,
+            link_state=lambda: self.broker.link.state,
+            store_state=lambda: self._store,
+            faults=self.faults,
+            warnings=tuple(str(problem) for problem in config.warnings),
+        )
+
+    def steps(self) -> tuple[Step, ...]:
+        """What is started, in this order, and stopped in the reverse one."""
+        return (
+            ("spool", self.spool.start, self.spool.stop),
+            ("recorder", self.recording.start, self.recording.stop),
+            ("journal", self.journal.start, self.journal.stop),
+            ("dispatch", self.dispatch.start, self.dispatch.stop),
+            ("resume", self._resume, self._last_words),
+            ("control socket", self.control.start, self.control.stop),
+            ("http", self.http.start, self.http.stop),
+            ("broker", self.broker.start, self.broker.stop),
+        )
+
+    async def run(self) -> None:
+        """Start every step, wait for SIGTERM or SIGINT, stop every step. Raises what a step could not start for, after stopping the others."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, log.warning, "SIGHUP: changed files are read at the next start; this gateway goes on with those it has")
+        for fault in sorted(self.faults):
+            log.critical("the fault point %s is set: this gateway does not do its work", fault)
+        started: list[Step] = []
+        try:
+            for step in self.steps():
+                await step[1]()
+                started.append(step)
+            settle()
+            log.info("guarding %s with %d sensors", ", ".join(self.core.register.sites), len(self.core.register))
+            self._alive = asyncio.create_task(self._keep_alive(), name="alive")
+            await self._stop.wait()
+        finally:
+            await self._shut_down(started)
+
+    async def _shut_down(self, started: list[Step]) -> None:
+        end = time.perf_counter() + STOP_WITHIN
+        if self._alive is not None:
+            self._alive.cancel()
+            await asyncio.gather(self._alive, return_exceptions=True)
+        for name, _, stop in reversed(started):
+            left = max(0.2, end - time.perf_counter())
+            try:
+                async with asyncio.timeout(left):
+                    await stop()
+            except TimeoutError:
+                log.error("gave up stopping %s after %.1f s", name, left)  # noqa: TRY400 (the trace of a timeout says nothing)
+            except Exception:  # whatever it is, the next steps must still be stopped
+                log.exception("could not stop %s", name)
+            else:
+                log.info("stopped: %s", name)
+        self._lock.release()
+
+    async def _resume(self) -> None:
+        parts = (self.spool, self.journal, self.live, self.pipeline, self.dispatch, self.scribe, self.watch, self.clock)
+        Resumption(self._recovered, self.core, *parts).run(rejudge=Fault.REJUDGE not in self.faults)
+
+    async def _last_words(self) -> None:
+        self.pipeline.stop()
+        self.states.stop()
+        self._note_alive()
+
+    async def _keep_alive(self) -> None:
+        while True:
+            self._note_alive()
+            self.states.refresh()
+            await asyncio.sleep(ALIVE_EVERY)
+            step = self.clock.follow()
+            if step:
+                log.warning("the system clock stepped by %.1f s; deadlines go by the monotonic clock", step / SECOND)
+
+    def _note_alive(self) -> None:
+        self.journal.commit(Entry(meta={"alive": str(self.clock.now())}))
+
+    def _status(self) -> bytes:
+        return status_bytes(online=True, version=version("hazgate"), since=self._began, boot=self._boot, head=self.journal.head)
+
+    def _tell(self, parcel: Parcel) -> None:
+        for occurrence in parcel.withdrawn:
+            self.dispatch.withdraw(occurrence)
+        for outgoing in parcel.publications:
+            self.dispatch.publish(outgoing)
+        for outgoing, notice in parcel.notices:
+            self.dispatch.notify(outgoing, notice)
+        for request, refusal in parcel.answers:
+            request.answer(refusal)
+
+    def _on_command(self, message: Inbound, parts: list[str]) -> None:
+        self.desk.from_broker(message, parts)
+
+    def _on_sealed(self, frame: int) -> None:
+        if Fault.DETECT not in self.faults:
+            self.write.judged_through = frame
+            self.checkpoints.sealed(frame, self.clock.now())
+
+    def _on_store(self, words: str | None) -> None:
+        self._store = words or REACHABLE
+        self.watch.part(Condition.STORE_UNREACHABLE, words)
+
+    def _on_journal(self, words: str | None) -> None:
+        if words is not None:
+            log.error("cannot commit to the journal: %s", words)
+        self.watch.part(Condition.JOURNAL_FAILED, words, grace=0)
+
+    def _on_broker(self, state: LinkState, _reason: str) -> None:
+        silence = self.core.engine.silence
+        if state is LinkState.UP:
+            self.watch.works(Condition.BROKER_LOST)
+            if silence.cause is not None:
+                silence.cause_over(self.clock.now())
+                self.pipeline.arm()
+            self.states.refresh()
+        elif silence.cause is None:
+            silence.cause = f"{self.core.gateway}.{Condition.BROKER_LOST}"
+            self.watch.broken(Condition.BROKER_LOST)

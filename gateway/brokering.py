@@ -1,0 +1,105 @@
+"""The broker's place in the gateway: what comes goes into the pipeline, what is durable is acknowledged, what is told goes out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from adapters.codecs.command_json import encode_reply
+from adapters.mqtt import BrokerSettings, Handlers, Link, LinkState, Publication, ReplyTo
+from alerts.alarm import Refusal
+from alerts.register import Register
+from gateway.publishing import status_bytes, status_topic
+
+log = logging.getLogger("hazgate.broker")
+_FILTERS = {"+/readings": 1, "+/status": 1, "commands/+/+": 0}
+"""Commands at QoS 0: a broker keeps none for a gateway that is away and repeats none after a crash, so no answer is given to an alarm its sender never saw."""
+MAX_WAITING, MAX_ROWS = 16_384, 131_072
+"""Messages, and what was in them, read and not yet durable at which reading pauses, so that memory stays bounded; it goes on at half of it."""
+MAX_AT_ONCE = 2**20
+"""Bytes read before the pipeline must have had its turn."""
+
+
+class Broker:
+    """One connection for everything. `on_message` and `on_state` are set by whoever builds the gateway, before `start`."""
+
+    def __init__(self, settings: BrokerSettings, gateway: str, register: Register) -> None:
+        self.prefix = settings.prefix
+        filters = {f"{self.prefix}/{site}/{rest}": qos for site in register.sites for rest, qos in _FILTERS.items()}
+        self._status_topic = status_topic(self.prefix, gateway)
+        handlers = Handlers(message=self._message, state=self._state)
+        will = (self._status_topic, status_bytes(online=False))
+        self.link = Link(settings, client_id=f"hazgate-{gateway}", filters=filters, will=will, handlers=handlers)
+        self._waiting = 0
+        self._taken = 0
+        self._paused = False
+        self.on_message: Callable[[str, bytes, bool, int], None] = lambda *_message: None
+        self.on_state: Callable[[LinkState, str], None] = lambda *_state: None
+        self.backlog: Callable[[], int] = lambda: 0
+        """How many readings, and things set aside, have been read and are not durable."""
+        self.status: Callable[[], bytes] = lambda: status_bytes(online=True)
+        """Gives the payload that says this gateway is there."""
+
+    async def start(self) -> None:
+        """Begin to connect."""
+        await self.link.start()
+
+    async def stop(self) -> None:
+        """Say that the gateway goes, and go."""
+        self.publish(self._status_topic, status_bytes(online=False), True, None)
+        await self.link.stop()
+
+    def _message(self, topic: str, payload: bytes, retained: bool, token: int) -> None:
+        self.on_message(topic, payload, retained, token)
+        self._waiting += token != 0
+        self._taken += len(payload)
+        if not self._paused and (self._taken >= MAX_AT_ONCE or self._waiting >= MAX_WAITING or self.backlog() >= MAX_ROWS):
+            self._paused = True
+            self.link.pause()
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def durable(self, tokens: Sequence[int]) -> None:
+        """What came with these tokens is on the disk: PUBACK. Called for every commit, also one without tokens."""
+        self._waiting -= len(tokens)
+        self.link.ack(tokens)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._paused and self._waiting <= MAX_WAITING // 2 and self.backlog() <= MAX_ROWS // 2:
+            self._paused, self._taken = False, 0
+            self.link.resume()
+
+    def _state(self, state: LinkState, reason: str) -> None:
+        log.info("broker %s%s", state, f": {reason}" if reason else "")
+        if state is LinkState.UP:
+            self.publish(self._status_topic, self.status(), True, None)
+        self.on_state(state, reason)
+
+    def publish(self, topic: str, payload: bytes, retain: bool, done: Callable[[], None] | None) -> None:
+        """Send at QoS 1; `done` on the broker's PUBACK, over reconnects. A refusal counts as done: the broker will never take it."""
+
+        def refused(reason: str) -> None:
+            log.error("the broker refused a publication to %s: %s", topic, reason)
+            if done is not None:
+                done()
+
+        self.link.publish(Publication(topic, payload, retain, done=done, refused=refused))
+
+    def publish_notice(self, topic: str, payload: bytes, done: Callable[[], None], refused: Callable[[str], None]) -> None:
+        """Send a person's message at QoS 1, not retained; one of the two is called."""
+        self.link.publish(Publication(topic, payload, done=done, refused=refused))
+
+    def reply_to(self, site: str) -> ReplyTo | None:
+        """Where the command being received wants its answer, if that is a place for answers: never one of our other topics."""
+        wanted = self.link.reply_to
+        ours = wanted is not None and wanted.topic.startswith(f"{self.prefix}/")
+        if wanted is None or (ours and not wanted.topic.startswith(f"{self.prefix}/{site}/replies/")):
+            return None
+        return wanted
+
+    def reply(self, site: str, identity: str, refusal: Refusal | None, to: ReplyTo | None) -> None:
+        """Answer a command at the place that its sender named, else at `{site}/replies/{id}`."""
+        body = encode_reply(identity, ok=refusal is None, reason=refusal)
+        topic = to.topic if to is not None else f"{self.prefix}/{site}/replies/{identity}"
+        self.link.publish(Publication(topic, body, correlation=to.correlation if to is not None else None))

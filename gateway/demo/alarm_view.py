@@ -1,0 +1,124 @@
+"""Alarms on the screen: the worst first, each with who was told of it and who answered."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from rich.text import Text
+
+from alerts.alarm import Color, State
+from alerts.chain import CHASING
+from gateway.api.models import AlarmBody
+from gateway.demo import paint
+from gateway.demo.heard import instant
+from gateway.demo.paint import CHIP_WIDTH, INK
+from gateway.demo.picture import Picture
+
+STATES: Final = {
+    State.NORMAL: "normal",
+    State.ACTIVE_UNACKNOWLEDGED: "ACTIVE",
+    State.ACTIVE_ACKNOWLEDGED: "active ✓",
+    State.RETURNED_UNACKNOWLEDGED: "RETURNED",
+    State.LATCHED_UNACKNOWLEDGED: "LATCHED",
+    State.LATCHED_ACKNOWLEDGED: "latched ✓",
+}
+"""A tick says that it was acknowledged, capitals that it was not."""
+MARGIN: Final = " " * (CHIP_WIDTH + 1)
+
+
+class Detail(Enum):
+    """How much is said of each alarm, the most first."""
+
+    ALL = "where, what to do, who was told, in as many lines as that takes"
+    CUT = "the same, in a line each"
+    ACTION = "where and what to do"
+    LINE = "a single line"
+
+
+def alarms(picture: Picture, now: int, width: int, height: int) -> list[Text]:
+    """The section, exactly `height` lines, each alarm in as much detail as there is room for."""
+    listed = picture.alarms
+    waiting = sum(alarm.state.unacknowledged and alarm.lead for alarm in listed)
+    remark = f"{len(listed)} listed, {waiting} waiting for an answer" if listed else ""
+    heading = paint.title("Alarms", width, remark)
+    if not listed:
+        return paint.filled([heading, Text(" none", INK[Color.GREEN])], height, width)
+    lines: list[Text] = []
+    for detail in Detail:
+        lines = _lines(picture, now, width, detail)
+        if len(lines) < height:
+            break
+    if len(lines) >= height:
+        lines = [*lines[: height - 2], Text(f"{MARGIN}… and {len(lines) - height + 2} more", "dim")]
+    return paint.filled([heading, *lines], height, width)
+
+
+def _lines(picture: Picture, now: int, width: int, detail: Detail) -> list[Text]:
+    return [line for alarm in _folded(picture.alarms) for line in (_row(picture, alarm, now, width, detail), *_details(picture, alarm, width, detail))]
+
+
+def _folded(listed: list[AlarmBody]) -> list[AlarmBody]:
+    """Each family where its lead stands in the list, the lead first."""
+    order = {alarm.family: place for place, alarm in reversed(list(enumerate(listed)))}
+    order |= {alarm.family: place for place, alarm in enumerate(listed) if alarm.lead}
+    return sorted(listed, key=lambda alarm: (order[alarm.family], not alarm.lead))
+
+
+def _row(picture: Picture, alarm: AlarmBody, now: int, width: int, detail: Detail) -> Text:
+    urgent = alarm.state.unacknowledged and alarm.lead
+    cells: list[tuple[Text | str, int]] = [
+        (paint.chip(alarm.tier), CHIP_WIDTH),
+        (Text(alarm.alarm if alarm.lead else f"└ {alarm.alarm}", "bold" if urgent else "dim" if not alarm.lead else ""), 18),
+        (Text(STATES[alarm.state], "bold blink" if urgent else ""), 9),
+        (Text(_measure(picture, alarm), "" if alarm.lead else "dim"), 13),
+        (Text(paint.age_text(now - instant(alarm.raised_at)), "dim"), 5),
+        (Text("1st" if alarm.first_out else "", "bold magenta"), 3),
+    ]
+    left = width - sum(size + 1 for _, size in cells)
+    people = _briefly(picture, alarm) if alarm.lead and detail in (Detail.ACTION, Detail.LINE) else Text("" if alarm.lead else "folded", "dim")
+    return paint.row([*cells, (people, left)])
+
+
+def _details(picture: Picture, alarm: AlarmBody, width: int, detail: Detail) -> list[Text]:
+    """What follows a lead: where and what to do, who was told and who answered."""
+    if not alarm.lead or detail is Detail.LINE:
+        return []
+    action = Text(": ".join(words for words in (alarm.place, alarm.action) if words), "italic")
+    texts = [action] if detail is Detail.ACTION else [action, _people(picture, alarm)]
+    room = width - len(MARGIN)
+    return [Text(MARGIN) + line for text in texts for line in (paint.wrapped(text, room) if detail is Detail.ALL else [paint.fit(text, room)])]
+
+
+def _measure(picture: Picture, alarm: AlarmBody) -> str:
+    """The value as it is now against the limit, in its unit; once it has returned, the worst value that the alarm carries."""
+    if alarm.limit is None or alarm.peak is None:
+        return ""
+    live = next((sensor.value for sensor in picture.sensors if sensor.sensor == alarm.sensor), None) if alarm.active else alarm.peak
+    return "no value" if live is None else f"{live:g}/{alarm.limit:g} {alarm.unit or ''}"
+
+
+def _briefly(picture: Picture, alarm: AlarmBody) -> Text:
+    """Who answered and when, or who has to."""
+    timezone = picture.site.timezone if picture.site else "UTC"
+    answer = picture.acknowledged.get(alarm.occurrence) if alarm.acknowledged else None
+    if answer is not None:
+        return Text(f"ack {answer[0]} {paint.clock_text(answer[1], timezone)}", INK[Color.GREEN])
+    called = [each for each in picture.told[alarm.occurrence] if each.notice.notification.kind in CHASING]
+    if not called:
+        return Text("nobody told yet", "cyan")
+    return Text(f"told {', '.join(dict.fromkeys(each.person for each in called))} {paint.clock_text(called[0].at, timezone)}", "cyan")
+
+
+def _people(picture: Picture, alarm: AlarmBody) -> Text:
+    """Who was told, when, over what; who acknowledged."""
+    timezone = picture.site.timezone if picture.site else "UTC"
+    told: dict[str, tuple[int, set[str]]] = {}
+    for each in picture.told[alarm.occurrence]:
+        told.setdefault(each.person, (each.at, set()))[1].add(each.channel)
+    words = [f"{person} {paint.clock_text(at, timezone)} ({', '.join(sorted(channels))})" for person, (at, channels) in told.items()]
+    line = Text(f"told {' · '.join(words)}" if words else "nobody told yet", "cyan")
+    answer = picture.acknowledged.get(alarm.occurrence) if alarm.acknowledged else None
+    if answer is not None:
+        line.append(f"  ✓ {picture.person(answer[0])} acknowledged {paint.clock_text(answer[1], timezone)}", INK[Color.GREEN])
+    return line

@@ -1,0 +1,240 @@
+"""Dispatch: what the outbox holds goes out, and nothing else does. The only place that retries.
+
+Publications go to the broker and are gone on its PUBACK. A notice goes to its channel's lane: RED first, several at
+once, each tried until the channel's deadline with jittered back-off. A first try that fails lets the step pass on to
+the next people; the tries go on all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from adapters.codecs.alarm_json import repeated
+from adapters.journal import Entry, Journal, Outgoing
+from alerts.alarm import Tier
+from alerts.chain import CHASING
+from alerts.ports import Clock, Delivery, Notice, Notifier, Permanent, Transient
+from alerts.reading import SECOND
+
+AT_ONCE = 4
+"""Sends of one channel under way at a time."""
+KEPT_FOR_RED = 2
+"""Places within a channel's limit that only RED may use."""
+FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
+
+
+class Fate(StrEnum):
+    """How the sending of a notice ended."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One way to people: its notifier and its bounds. timeout, deadline in ns; `limit` messages a second, None for no limit."""
+
+    name: str
+    notifier: Notifier
+    timeout: int
+    deadline: int
+    limit: float | None = None
+
+
+@dataclass(order=True, slots=True)
+class _Item:
+    rank: int
+    since: int
+    serial: int
+    outgoing: Outgoing = field(compare=False)
+    notice: Notice = field(compare=False)
+    may_repeat: bool = field(compare=False, default=False)
+    tries: int = field(compare=False, default=0)
+
+
+@dataclass(slots=True)
+class Counters:
+    """What became of notices, for `/metrics`."""
+
+    delivered: int = 0
+    failed: int = 0
+    retried: int = 0
+    withdrawn: int = 0
+    published: int = 0
+
+
+class Lane:
+    """The queue of one channel and the tasks that work it."""
+
+    def __init__(self, channel: Channel, dispatch: Dispatch) -> None:
+        self.channel = channel
+        self._dispatch = dispatch
+        self._heap: list[_Item] = []
+        self._ready = asyncio.Semaphore(0)
+        self._sent: deque[int] = deque()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._tasks = [asyncio.create_task(self._work(), name=f"notify-{self.channel.name}-{n}") for n in range(AT_ONCE)]
+
+    async def stop(self) -> None:
+        """Stop sending; what is under way is cut off and will be repeated, marked, after the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.channel.notifier.close()
+
+    def put(self, item: _Item) -> None:
+        """Queue a notice."""
+        heapq.heappush(self._heap, item)
+        self._ready.release()
+
+    async def _work(self) -> None:
+        while True:
+            await self._ready.acquire()
+            item = heapq.heappop(self._heap)
+            if self._dispatch.is_withdrawn(item):
+                continue
+            wait = self._must_wait(item)
+            if wait > 0:
+                asyncio.get_running_loop().call_later(wait, self.put, item)
+                continue
+            await self._try(item)
+
+    def _must_wait(self, item: _Item) -> float:
+        """Seconds until the channel's limit has room; two places stay free for RED."""
+        if self.channel.limit is None:
+            return 0.0
+        now, minute = self._dispatch.clock.now(), 60 * SECOND
+        while self._sent and self._sent[0] <= now - minute:
+            self._sent.popleft()
+        room = max(1, round(self.channel.limit * 60)) - (0 if item.rank == 0 else KEPT_FOR_RED)
+        if len(self._sent) < max(room, 1):
+            self._sent.append(now)
+            return 0.0
+        return max((self._sent[0] + minute - now) / SECOND, 0.05)
+
+    async def _try(self, item: _Item) -> None:
+        item.tries += 1
+        body = repeated(item.outgoing.body) if item.may_repeat else item.outgoing.body
+        delivery = Delivery(item.notice, body, f"{item.outgoing.number}-{item.outgoing.key}", item.may_repeat)
+        try:
+            async with asyncio.timeout(self.channel.timeout / SECOND):
+                receipt = await self.channel.notifier.send(delivery)
+        except TimeoutError:
+            self._failed(item, f"no answer within {self.channel.timeout / SECOND:g} s")
+        except Transient as error:
+            self._failed(item, str(error))
+        except Permanent as error:
+            self._dispatch.settle(item.outgoing, item.notice, Fate.FAILED, str(error), first=item.tries == 1)
+        else:
+            self._dispatch.settle(item.outgoing, item.notice, Fate.DELIVERED, receipt.text, first=item.tries == 1)
+
+    def _failed(self, item: _Item, words: str) -> None:
+        now = self._dispatch.clock.now()
+        if now - item.since >= self.channel.deadline:
+            self._dispatch.settle(item.outgoing, item.notice, Fate.EXPIRED, words, first=item.tries == 1)
+            return
+        self._dispatch.counters.retried += 1
+        self._dispatch.stumbled(item.notice, first=item.tries == 1)
+        wait = min(FIRST_WAIT * 2 ** (item.tries - 1), LONGEST_WAIT) * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
+        item.may_repeat = item.may_repeat or "no answer" in words
+        asyncio.get_running_loop().call_later(wait, self.put, item)
+
+
+class Dispatch:
+    """Fans the outbox out to the broker and the channels. All on the loop's thread."""
+
+    def __init__(self, channels: Sequence[Channel], publish: Callable[[str, bytes, bool, Callable[[], None]], None], journal: Journal, clock: Clock) -> None:
+        """`publish(topic, payload, retain, done)` hands a message to the broker connection."""
+        self.clock = clock
+        self.counters = Counters()
+        self._publish = publish
+        self._journal = journal
+        self._lanes: Mapping[str, Lane] = {channel.name: Lane(channel, self) for channel in channels}
+        self._withdrawn: dict[str, int] = {}
+        self._steps: dict[tuple[str, ...], int] = {}
+        self._serial = 0
+        self.on_undelivered: Callable[[Notice], None] = lambda _notice: None
+        """Told when every message of a step failed at its first try: the step passes on."""
+        self.on_failed: Callable[[Notice, str], None] = lambda _notice, _words: None
+        """Told when a notice was given up."""
+        self.on_delivered: Callable[[], None] = lambda: None
+        """Told when a notice got through."""
+
+    async def start(self) -> None:
+        """Begin to send."""
+        for lane in self._lanes.values():
+            lane.start()
+
+    async def stop(self) -> None:
+        """Stop sending."""
+        for lane in self._lanes.values():
+            await lane.stop()
+
+    def publish(self, outgoing: Outgoing) -> None:
+        """Hand a publication to the broker; the outbox forgets it on its PUBACK."""
+
+        def done() -> None:
+            self.counters.published += 1
+            self._journal.commit(Entry(published=[(outgoing.key, outgoing.number)]))
+
+        self._publish(outgoing.target, outgoing.body, outgoing.retain, done)
+
+    def notify(self, outgoing: Outgoing, notice: Notice, *, may_repeat: bool = False) -> None:
+        """Queue a notice for its channel."""
+        lane = self._lanes.get(outgoing.channel)
+        step = _step(notice)
+        self._steps[step] = self._steps.get(step, 0) + 1
+        if lane is None:
+            self.settle(outgoing, notice, Fate.FAILED, f"no channel is named {outgoing.channel}", first=True)
+            return
+        self._serial += 1
+        rank = Tier.RED.rank - notice.tier.rank
+        lane.put(_Item(rank, self.clock.now(), self._serial, outgoing, notice, may_repeat))
+
+    def withdraw(self, occurrence: str) -> None:
+        """Nothing of this occurrence's steps that was queued up to now goes out any more."""
+        self._withdrawn[occurrence] = self._serial
+        while len(self._withdrawn) > 10_000:
+            del self._withdrawn[next(iter(self._withdrawn))]
+
+    def is_withdrawn(self, item: _Item) -> bool:
+        """Whether this message was called back; counted."""
+        called_back = item.notice.kind in CHASING and item.serial <= self._withdrawn.get(item.notice.occurrence, -1)
+        self.counters.withdrawn += called_back
+        return called_back
+
+    def settle(self, outgoing: Outgoing, notice: Notice, fate: Fate, words: str, *, first: bool) -> None:
+        """The fate of a notice is known: write it down, and say so when it failed."""
+        self._journal.commit(Entry(settled={outgoing.key: (fate, words)}))
+        if fate is Fate.DELIVERED:
+            self.counters.delivered += 1
+            self._steps.pop(_step(notice), None)
+            self.on_delivered()
+            return
+        self.counters.failed += 1
+        self.stumbled(notice, first=first)
+        self.on_failed(notice, words)
+
+    def stumbled(self, notice: Notice, *, first: bool) -> None:
+        """A try failed. When the first try of each of a step's messages has, the step passes on."""
+        step = _step(notice)
+        if not first or step not in self._steps:
+            return
+        self._steps[step] -= 1
+        if self._steps[step] <= 0:
+            del self._steps[step]
+            self.on_undelivered(notice)
+
+
+def _step(notice: Notice) -> tuple[str, ...]:
+    return (notice.site, notice.occurrence, str(notice.annunciation), notice.kind, str(notice.step), str(notice.round))

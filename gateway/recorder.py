@@ -1,0 +1,218 @@
+"""The recorder: the process that drains the spool into the store and answers for history.
+
+    python -m gateway.recorder
+
+Its parent is the gateway. The first line on stdin says what to do: `{"data_dir", "store", "after"}`; a second one asks
+it to finish; the end of stdin means that the gateway is gone, and then so is the recorder. On stdout it reports one
+JSON object a line: frames the store has confirmed, and whether the store can be reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import logging
+import math
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alerts.ports import HazgateError, Query, Written
+from alerts.reading import Readings
+from gateway import logs
+from gateway.archive import BATCH, Archive
+from gateway.history import SOCKET, Block, aside_block, block, socket_address, stretch_block
+
+log = logging.getLogger("hazgate.recorder")
+
+T = TypeVar("T")
+PAUSE = 0.5
+"""Seconds between two looks at the spool: a transaction of the store holds what came in between."""
+RETRY_FIRST, RETRY_MOST = 0.5, 30.0
+"""Seconds until a store that failed is tried again, doubling."""
+FINISH_WITHIN = 3.0
+"""Seconds to drain what is left when asked to finish; the rest stays in the spool."""
+LONGEST_WORDS = 200
+"""Characters of a store's refusal that are kept: a batch may be refused whole, and is reported on one line."""
+NICENESS = 5
+"""On a busy core the alarm path goes first."""
+_PR_SET_PDEATHSIG = 1
+
+
+class Recorder:
+    """Drains and answers. Everything that touches store or spool runs in one thread, step by step in turn."""
+
+    def __init__(self, orders: Mapping[str, Any], tell: Callable[[Mapping[str, object]], None]) -> None:
+        self._data_dir = Path(orders["data_dir"])
+        self._store: Mapping[str, object] = orders["store"]
+        self._after: int = orders["after"]
+        self._tell = tell
+        self._archive: Archive | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._finish = asyncio.Event()
+        self._reachable: bool | None = None
+        self._delay = RETRY_FIRST
+
+    def finish(self) -> None:
+        """Ask `run` to drain what is left and return."""
+        self._finish.set()
+
+    async def run(self) -> None:
+        """Drain and answer until asked to finish."""
+        server = await asyncio.start_unix_server(self._answer, sock=_listen(self._data_dir))
+        while not self._finish.is_set():
+            moved = await self._step()
+            if moved < BATCH:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._finish.wait(), PAUSE if self._reachable else self._delay)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_WITHIN):
+                while await self._step():
+                    pass
+        server.close()
+        (self._data_dir / SOCKET).unlink(missing_ok=True)
+        await self._call(self._close)
+        self._thread.shutdown()
+
+    async def _step(self) -> int:
+        """Move what the spool holds, up to one batch; returns how many readings that were."""
+        try:
+            done = await self._call(lambda: self._open().drain())
+        except HazgateError as error:
+            self._failed(str(error))
+            return 0
+        if not self._reachable:
+            self._tell({"reachable": True})
+            self._reachable, self._delay = True, RETRY_FIRST
+        if done is None:
+            return 0
+        through, written, readings = done
+        report = {"after": self._after, "through": through, "rows": written.stored, "duplicate": written.duplicate}
+        self._tell(report | {"rejected": list(self._rejected(written, readings))})
+        self._after = through
+        return len(readings)
+
+    def _failed(self, words: str) -> None:
+        if self._reachable is not False:
+            log.error("the store cannot be written: %s", words)
+            self._delay = RETRY_FIRST
+        else:
+            self._delay = min(2 * self._delay, RETRY_MOST)
+        self._reachable = False
+        self._tell({"unreachable": words})
+
+    def _rejected(self, written: Written, readings: Readings) -> Iterator[dict[str, object]]:
+        for position, words in written.rejected:
+            site, sensor = self._open().names.known[readings.sensor[position]]
+            value = float(readings.value[position])
+            time, arrival = int(readings.time[position]), int(readings.arrival[position])
+            yield {
+                "site": site,
+                "sensor": sensor,
+                "time": time,
+                "value": value if math.isfinite(value) else None,
+                "arrival": arrival,
+                "words": words[:LONGEST_WORDS],
+            }
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One question, one answer. A client that goes away ends it."""
+        try:
+            line = await reader.readline()
+            if line:
+                await self._send(json.loads(line), writer)
+        except (OSError, ValueError, OverflowError, RecursionError) as error:
+            log.info("gave up an answer: %s", error)
+        finally:
+            writer.close()
+
+    async def _send(self, request: Mapping[str, Any], writer: asyncio.StreamWriter) -> None:
+        try:
+            blocks = await self._call(lambda: self._blocks(request))
+            while (found := await self._call(lambda: next(blocks, None))) is not None:
+                writer.write(found)
+                await writer.drain()
+            writer.write(block(Block.END))
+        except HazgateError as error:
+            writer.write(block(Block.ERROR, str(error).encode()))
+        await writer.drain()
+
+    def _blocks(self, request: Mapping[str, Any]) -> Iterator[bytes]:
+        archive = self._open()
+        match request:
+            case {"ask": "readings", "since": int(since), "until": int(until), "site": site, "sensor": sensor}:
+                return (stretch_block(stretch, archive.names) for stretch in archive.history(Query(since, until, site, sensor)))
+            case {"ask": "quarantine", "since": int(since), "until": int(until)}:
+                return (aside_block(aside) for aside in archive.quarantine(since, until))
+            case {"ask": "count"}:
+                return iter([block(Block.COUNT, str(archive.count()).encode())])
+        raise ValueError("a question that no version asks")
+
+    async def _call(self, step: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, step)
+
+    def _open(self) -> Archive:
+        if self._archive is None:
+            self._archive = Archive(self._data_dir, self._store, self._after)
+        return self._archive
+
+    def _close(self) -> None:
+        if self._archive is not None:
+            self._archive.close()
+
+
+def _listen(data_dir: Path) -> socket.socket:
+    """The history socket, for the gateway's own user alone."""
+    (data_dir / SOCKET).unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o077)
+    try:
+        with socket_address(data_dir) as address:
+            listener.bind(address)
+    finally:
+        os.umask(before)
+    return listener
+
+
+def _tell(report: Mapping[str, object]) -> None:
+    sys.stdout.write(json.dumps(report) + "\n")
+    sys.stdout.flush()
+
+
+def _depend_on_parent() -> None:
+    """Die with the gateway, however it dies, and by nothing that is meant for it: it stops its recorder itself."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+async def main() -> None:
+    """Take orders from stdin and carry them out."""
+    stdin = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
+    line = await stdin.readline()
+    if not line:
+        return
+    recorder = Recorder(json.loads(line), _tell)
+    work = asyncio.create_task(recorder.run(), name="recorder")
+    asked = asyncio.create_task(stdin.readline(), name="stdin")
+    await asyncio.wait((work, asked), return_when=asyncio.FIRST_COMPLETED)
+    if not work.done() and not asked.result():
+        # the gateway is gone: nobody is left to report to, and the next one repeats what was not confirmed
+        os._exit(1)
+    recorder.finish()
+    await work
+
+
+if __name__ == "__main__":
+    _depend_on_parent()
+    os.nice(NICENESS)
+    logs.set_up()
+    asyncio.run(main())

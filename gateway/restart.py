@@ -1,0 +1,123 @@
+"""Checkpoints, and going on after a restart (semantics 8.6).
+
+The journal holds what was decided, a checkpoint of detection at most 60 s old and `judged_through`. After a start,
+every frame after the checkpoint is judged again before anything new. What the journal already knows is recognized
+by its cause and does nothing; what a crash left undecided is decided now.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from adapters.codecs import alarm_json, checkpoint
+from adapters.journal import Entry, Journal, Recovered
+from adapters.spool import Spool
+from alerts.ports import Clock
+from alerts.reading import SECOND
+from gateway.core import Core
+from gateway.dispatch import Dispatch
+from gateway.pipeline import Pipeline
+from gateway.scribe import PUBLISH, Scribe
+from gateway.selfwatch import SelfWatch
+from gateway.stages import Live
+from gateway.turn import Turn
+
+log = logging.getLogger("hazgate")
+
+EVERY = 30 * SECOND
+"""Between two checkpoints; with the frame that is open at that moment, none is ever 60 s old."""
+SKEW = 60 * SECOND
+"""How much earlier than the checkpoint's own time causes are looked for: an edge may be older than its row."""
+
+
+class Checkpoints:
+    """Writes checkpoints at frame borders and lets the spool forget what they cover."""
+
+    def __init__(self, core: Core, journal: Journal, spool: Spool) -> None:
+        self._names = [(point.site.site, point.sensor.id) for point in core.register]
+        self._engine = core.engine
+        self._admission = core.admission
+        self._journal = journal
+        self._spool = spool
+        self._last = 0
+
+    def sealed(self, frame: int, now: int) -> None:
+        """Everything up to `frame` has been judged and nothing after it: the moment for a checkpoint, if one is due."""
+        if now - self._last >= EVERY:
+            self.write(frame, now)
+
+    def write(self, frame: int, now: int) -> None:
+        """Write one now; once it is durable the spool may drop what it covers."""
+        self._last = now
+        body = checkpoint.encode(self._names, self._engine.checkpoint(), self._admission.memory())
+        done = self._journal.commit(Entry(checkpoint=(frame, now, body), meta={"judged_through": str(frame)}))
+        done.add_done_callback(lambda _done: self._spool.release(frame))
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """Goes on where the last run ended. Used once, after the sinks have started and before the broker."""
+
+    recovered: Recovered
+    core: Core
+    spool: Spool
+    journal: Journal
+    live: Live
+    pipeline: Pipeline
+    dispatch: Dispatch
+    scribe: Scribe
+    watch: SelfWatch
+    clock: Clock
+
+    def run(self, *, rejudge: bool) -> None:
+        """Judge again, tell again what may not have been told, say how long nobody watched. Without `rejudge` (a fault point) frames are only remembered."""
+        engine, recovered = self.core.engine, self.recovered
+        checkpoint_at = recovered.checkpoint[1] if recovered.checkpoint else 0
+        # what fell due while nobody watched comes before anything the spool still has to say
+        self.pipeline.judge(Turn(self.clock.now()))
+        self.live.known = self.journal.keys_since(checkpoint_at - SKEW)
+        count = self._judge_again(self._restore(), rejudge=rejudge)
+        self.live.known = set()
+        engine.subscribed(self.clock.now())
+        engine.adopt(self.core.standing())
+        self.watch.adopt(self.core.own())
+        if recovered.meta:
+            log.info("resumed: %d readings judged again, %d alarms stand, %d messages open", count, len(recovered.alarms), len(recovered.outgoing))
+            self.watch.gap(int(recovered.meta["alive"]), self.clock.now())
+        self._send_again()
+        self.pipeline.turn()
+
+    def _restore(self) -> int:
+        """Take up the checkpoint; returns the frame it covers."""
+        if self.recovered.checkpoint is None:
+            return 0
+        covered, _, body = self.recovered.checkpoint
+        saved = checkpoint.decode(body)
+        places = {name: row for row, name in enumerate(saved.names)}
+        rows = np.array([places.get((p.site.site, p.sensor.id), -1) for p in self.core.register], np.intp)
+        self.core.engine.restore(saved.arrays, rows)
+        now_at = {old: new for new, old in enumerate(rows.tolist()) if old >= 0}
+        self.core.admission.recall((now_at[index], stamp, value) for index, stamp, value in saved.memory if index in now_at)
+        self.spool.release(covered)
+        return covered
+
+    def _judge_again(self, covered: int, *, rejudge: bool) -> int:
+        count = 0
+        for frame in self.spool.frames_after(covered):
+            self.core.admission.remember(frame.readings)
+            if rejudge:
+                self.pipeline.judge(Turn(self.clock.now(), readings=frame.readings))
+                count += len(frame.readings)
+        return count
+
+    def _send_again(self) -> None:
+        for outgoing in self.recovered.outgoing:
+            if outgoing.kind == PUBLISH:
+                self.dispatch.publish(outgoing)
+            else:
+                self.dispatch.notify(outgoing, alarm_json.notice_from_record(outgoing.notice), may_repeat=True)
+        for alarm in self.core.standing():
+            self.dispatch.publish(self.scribe.retained(alarm))

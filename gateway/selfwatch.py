@@ -1,0 +1,82 @@
+"""The gateway watches itself: what it cannot do for the moment becomes an alarm of its own, on the home site."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from alerts.alarm import Condition
+from alerts.edge import Edge, EdgeKind
+from alerts.ports import Clock, Notice
+from alerts.reading import SECOND
+
+GRACE = 5 * SECOND
+"""How long a broker or store may be away before it is told: a reconnect takes less."""
+
+
+class SelfWatch:
+    """Turns states of the gateway's parts into edges with the gateway as their source. On the loop's thread."""
+
+    def __init__(self, site: str, gateway: str, clock: Clock, raised: Callable[[Edge], None]) -> None:
+        """`raised` takes edges into the pipeline."""
+        self._site = site
+        self._gateway = gateway
+        self._clock = clock
+        self._raised = raised
+        self._wanted: dict[Condition, int | None] = {}
+        self._told: set[Condition] = set()
+
+    def adopt(self, conditions: list[Condition]) -> None:
+        """What the journal says stood when the gateway went down: it ends when the cause is seen to be gone."""
+        self._told.update(conditions)
+
+    def broken(self, condition: Condition, grace: int = GRACE) -> None:
+        """A part does not do its work from now on; told if that lasts `grace` ns."""
+        if self._wanted.get(condition) is not None:
+            return
+        since = self._clock.now()
+        self._wanted[condition] = since
+        if grace:
+            asyncio.get_running_loop().call_later(grace / SECOND, self._tell, condition, since)
+        else:
+            self._tell(condition, since)
+
+    def _tell(self, condition: Condition, since: int) -> None:
+        if self._wanted.get(condition) == since and condition not in self._told:
+            self._told.add(condition)
+            self._edge(condition, EdgeKind.TRUE, since)
+
+    def part(self, condition: Condition, words: str | None, grace: int = GRACE) -> None:
+        """What a part says of itself: why it does not do its work, or None when it does."""
+        if words is None:
+            self.works(condition)
+        else:
+            self.broken(condition, grace)
+
+    def works(self, condition: Condition) -> None:
+        """The part does its work (again)."""
+        self._wanted[condition] = None
+        if condition in self._told:
+            self._told.discard(condition)
+            self._edge(condition, EdgeKind.FALSE, self._clock.now())
+
+    def gap(self, since: int, until: int) -> None:
+        """Nobody was watching from `since` to `until` (ns)."""
+        self._raised(Edge(self._site, self._gateway, Condition.MONITORING_GAP, EdgeKind.TRUE, since, (until - since) / SECOND, returned_at=until))
+
+    def notification_failed(self, notice: Notice, words: str) -> None:
+        """A message was given up. Messages about failed messages raise nothing: they would chase one another."""
+        if not notice.alarm.endswith((f".{Condition.NOTIFICATION_FAILED}", f".{Condition.ESCALATION_EXHAUSTED}", f".{Condition.ESCALATION_MISSED}")):
+            members = (notice.channel, notice.person, notice.alarm, words[:200])
+            rank = float(notice.tier.rank)
+            self._told.add(Condition.NOTIFICATION_FAILED)
+            self._raised(Edge(self._site, self._gateway, Condition.NOTIFICATION_FAILED, EdgeKind.TRUE, self._clock.now(), rank, members=members))
+
+    def notification_works(self) -> None:
+        """A message got through: messages can be told again."""
+        if Condition.NOTIFICATION_FAILED in self._told:
+            self._told.discard(Condition.NOTIFICATION_FAILED)
+            self._edge(Condition.NOTIFICATION_FAILED, EdgeKind.FALSE, self._clock.now())
+
+    def _edge(self, condition: Condition, kind: EdgeKind, at: int) -> None:
+        self._raised(Edge(self._site, self._gateway, condition, kind, at))

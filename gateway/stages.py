@@ -1,0 +1,191 @@
+"""The stages of the alarm path after admission: record, detect, live, chase, write. Each has one method, `run`.
+
+Nothing here waits: a stage hands what takes time (commits, sends) to its owner and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from adapters.journal import Entry, Journal, Outgoing
+from adapters.spool import Spool
+from alerts.admit import Admission
+from alerts.alarm import Event, Refusal
+from alerts.balance import Counts
+from alerts.book import Book
+from alerts.detect.engine import Engine
+from alerts.edge import Edge, EdgeKind
+from alerts.escalate import Chaser
+from alerts.ports import Notice
+from alerts.reading import MILLISECOND
+from gateway.scribe import Scribe
+from gateway.turn import Request, Turn
+
+PATIENCE = {True: 200 * MILLISECOND / 1e9, False: 2.0}
+"""Seconds that an urgent message, and any other, waits for the journal before it is told from memory."""
+
+
+class Record:
+    """Hands what was admitted, and what was set aside, to the spool."""
+
+    def __init__(self, spool: Spool, admission: Admission) -> None:
+        self._spool = spool
+        self._admission = admission
+
+    def run(self, turn: Turn) -> None:
+        """Append the turn's columns to the open frame; PUBACKs follow when it is on the disk."""
+        if turn.readings is None and not turn.asides and not turn.tokens:
+            return
+        seen = self._admission.counts
+        counts = Counts(received=seen.received, duplicate=seen.duplicate)
+        seen.received = seen.duplicate = 0
+        self._spool.append(turn.readings, turn.asides, turn.tokens, counts)
+
+
+class Detect:
+    """Readings and the clock become edges."""
+
+    def __init__(self, engine: Engine, *, held: bool) -> None:
+        """`held`: the fault point that keeps detection from judging anything."""
+        self._engine = engine
+        self._held = held
+
+    def run(self, turn: Turn) -> None:
+        """Judge the turn's readings, then let every deadline up to now pass."""
+        if self._held:
+            return
+        if turn.readings is not None:
+            turn.edges.extend(self._engine.judge(turn.readings))
+        for origin in turn.offline:
+            self._engine.silence.declared_offline(origin, turn.now, turn.edges)
+        turn.edges.extend(self._engine.advance(turn.now))
+
+
+class Live:
+    """Edges, commands and deadlines become events of alarms."""
+
+    def __init__(self, books: Mapping[str, Book]) -> None:
+        self._books = books
+        self.known: set[str] = set()
+        """Causes that the journal already holds; filled only while frames are judged again after a crash."""
+
+    def run(self, turn: Turn) -> None:
+        """Apply edges in order, then deadlines, then commands."""
+        edges = [edge for edge in turn.edges if edge.key not in self.known] if self.known else turn.edges
+        start = 0
+        for end in range(1, len(edges) + 1):
+            if end == len(edges) or edges[end].site != edges[start].site:
+                turn.events.extend(self._books[edges[start].site].edges(edges[start:end], turn.now))
+                start = end
+        for book in self._books.values():
+            due = book.due()
+            if due is not None and due <= turn.now:
+                turn.events.extend(book.advance(turn.now))
+        for request in turn.requests:
+            self._carry_out(request, turn)
+
+    def _carry_out(self, request: Request, turn: Turn) -> None:
+        book = self._books.get(request.command.site)
+        done = Refusal.UNKNOWN_ALARM if book is None else book.command(request.command, turn.now)
+        if isinstance(done, Refusal):
+            turn.answers.append((request, done))
+        else:
+            turn.events.extend(done)
+            turn.answers.append((request, None))
+
+
+class Chase:
+    """Events become notices to people."""
+
+    def __init__(self, chasers: Mapping[str, Chaser], books: Mapping[str, Book], home: str) -> None:
+        """`home` is the site whose book holds the gateway's own alarms."""
+        self._chasers = chasers
+        self._books = books
+        self._home = home
+        self._spent: set[str] = set()
+
+    def run(self, turn: Turn) -> None:
+        """Tell the chains what happened and let their deadlines pass; what they raise themselves goes round once more."""
+        self._follow(turn, turn.events)
+        for site, chaser in self._chasers.items():
+            due = chaser.due()
+            if due is not None and due <= turn.now:
+                turn.orders.append((site, chaser.advance(turn.now)))
+        for notice in turn.undelivered:
+            turn.orders.append((notice.site, self._chasers[notice.site].undelivered(notice, turn.now)))
+        raised = [edge for site, orders in turn.orders for edge in orders.edges if self._is_news(site, edge)]
+        if raised:
+            events = self._books[self._home].edges([replace(edge, site=self._home) for edge in raised], turn.now)
+            turn.events.extend(events)
+            self._follow(turn, events)
+
+    def _is_news(self, site: str, edge: Edge) -> bool:
+        """One site's chains are spent: the gateway's alarm of it ends only when no site's are."""
+        if edge.kind is EdgeKind.TRUE:
+            self._spent.add(site)
+            return True
+        self._spent.discard(site)
+        return not self._spent
+
+    def _follow(self, turn: Turn, events: list[Event]) -> None:
+        for site, chaser in self._chasers.items():
+            mine = [event for event in events if event.alarm.site == site]
+            if mine:
+                turn.orders.append((site, chaser.events(mine, turn.now)))
+
+
+@dataclass(slots=True)
+class Parcel:
+    """What is told once its transaction is durable, or once patience is over."""
+
+    publications: list[Outgoing]
+    notices: list[tuple[Outgoing, Notice]]
+    withdrawn: list[str]
+    answers: list[tuple[Request, Refusal | None]]
+    told: bool = False
+    timer: asyncio.TimerHandle | None = None
+
+
+class Write:
+    """Everything a turn decided goes into the journal in one transaction, and from there to dispatch."""
+
+    def __init__(self, scribe: Scribe, journal: Journal, tell: Callable[[Parcel], None]) -> None:
+        self._scribe = scribe
+        self._journal = journal
+        self._tell = tell
+        self.judged_through = 0
+        self.on_unjournaled: Callable[[], None] = lambda: None
+        """Told when something had to be told before the journal held it."""
+
+    def run(self, turn: Turn) -> None:
+        """Queue the turn's transaction."""
+        if not (turn.events or turn.orders or turn.answers):
+            return
+        entry, notices = self._scribe.compose(turn.events, turn.orders, turn.now)
+        entry.meta["judged_through"] = str(self.judged_through)
+        withdrawn = [name for _, orders in turn.orders for name in orders.withdrawn]
+        parcel = Parcel([o for o in entry.outgoing if o.kind == "publish"], notices, withdrawn, turn.answers)
+        if entry.rows or entry.outgoing or entry.chains or entry.alarms:
+            self._send_when_durable(entry, parcel, urgent=any(event.alarm.tier.urgent for event in turn.events))
+        else:
+            self._deliver(parcel)
+
+    def _send_when_durable(self, entry: Entry, parcel: Parcel, *, urgent: bool) -> None:
+        loop = asyncio.get_running_loop()
+        parcel.timer = loop.call_later(PATIENCE[urgent], self._impatient, parcel)
+        self._journal.commit(entry).add_done_callback(lambda _done: self._deliver(parcel))
+
+    def _deliver(self, parcel: Parcel) -> None:
+        if parcel.timer is not None:
+            parcel.timer.cancel()
+        if not parcel.told:
+            parcel.told = True
+            self._tell(parcel)
+
+    def _impatient(self, parcel: Parcel) -> None:
+        parcel.publications = [self._scribe.unjournaled(o) for o in parcel.publications]
+        parcel.notices = [(self._scribe.unjournaled(o), notice) for o, notice in parcel.notices]
+        self._deliver(parcel)
+        self.on_unjournaled()

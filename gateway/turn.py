@@ -1,0 +1,43 @@
+"""One turn of the pipeline: everything that came since the last one, and what the stages make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from adapters.mqtt import ReplyTo
+from alerts.alarm import Event, Refusal
+from alerts.command import Command
+from alerts.edge import Edge
+from alerts.escalate import Orders
+from alerts.ports import Aside, Notice
+from alerts.reading import Readings
+
+Inbound = tuple[str, bytes, bool, int, int, ReplyTo | None]
+"""A message of the broker: topic, payload, retained, token for its PUBACK (0 for none), arrival in ns, where a command wants its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A person's command, and who waits for the answer: called with None once it is durable, or with the refusal."""
+
+    command: Command
+    answer: Callable[[Refusal | None], None]
+
+
+@dataclass(slots=True)
+class Turn:
+    """Filled from top to bottom by the stages in their order; nothing of it outlives the turn."""
+
+    now: int
+    messages: Sequence[Inbound] = ()
+    requests: Sequence[Request] = ()
+    undelivered: Sequence[Notice] = ()
+    edges: list[Edge] = field(default_factory=list)
+    readings: Readings | None = None
+    asides: list[Aside] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    offline: list[tuple[str, str]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    orders: list[tuple[str, Orders]] = field(default_factory=list)
+    answers: list[tuple[Request, Refusal | None]] = field(default_factory=list)

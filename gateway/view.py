@@ -1,0 +1,90 @@
+"""What the interface and the metrics may see of a running gateway. Read on the loop's thread only, and never changed by them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from adapters.journal import Journal
+from adapters.mqtt import LinkState
+from adapters.spool import Spool
+from alerts.admit import Admission
+from alerts.book import Book
+from alerts.detect.engine import Engine
+from alerts.ports import Clock
+from alerts.reading import SECOND
+from alerts.register import Register
+from alerts.rota import Roster
+from alerts.site import Site
+from gateway.config import Config
+from gateway.desk import Desk
+from gateway.dispatch import Dispatch
+from gateway.faults import Fault
+from gateway.pipeline import Pipeline
+
+REACHABLE = "reachable"
+"""What `store_state` says of a store that takes what it is given; anything else is what it said instead."""
+COMMIT_WITHIN = SECOND
+"""A commit of the spool that takes longer than this has stopped the ingest (semantics 8.4)."""
+
+
+class Obstacle(StrEnum):
+    """Why nothing is being taken in, or judged, at present."""
+
+    LINK = "link"
+    SPOOL = "spool"
+    DETECTION = "detection"
+
+
+@dataclass(slots=True)
+class View:
+    """The parts of a gateway, as `app.py` built them.
+
+    since: start of the process, ns. boot: a random name of this start. link_state and store_state are asked each
+    time; the latter says `reachable`, or in words why it is not.
+    """
+
+    config: Config
+    version: str
+    since: int
+    boot: str
+    clock: Clock
+    register: Register
+    engine: Engine
+    admission: Admission
+    books: Mapping[str, Book]
+    rosters: Mapping[str, Roster]
+    desk: Desk
+    spool: Spool
+    dispatch: Dispatch
+    pipeline: Pipeline
+    journal: Journal
+    link_state: Callable[[], str]
+    store_state: Callable[[], str]
+    faults: frozenset[Fault] = frozenset()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def gateway(self) -> str:
+        """This gateway's id."""
+        return self.config.gateway.gateway
+
+    def sites(self) -> Mapping[str, Site]:
+        """Id -> site, in file order."""
+        return self.register.sites
+
+    def obstacles(self) -> dict[Obstacle, str]:
+        """What keeps this gateway from taking readings in and judging them, with words for each; empty if nothing does."""
+        found: dict[Obstacle, str] = {}
+        link = self.link_state()
+        if link != LinkState.UP:
+            found[Obstacle.LINK] = f"the broker is not connected: {link}"
+        spool = self.spool
+        if spool.failure is not None:
+            found[Obstacle.SPOOL] = f"the spool cannot commit: {spool.failure}"
+        elif spool.committing_since is not None and self.clock.now() - spool.committing_since > COMMIT_WITHIN:
+            found[Obstacle.SPOOL] = f"a commit of the spool has taken {(self.clock.now() - spool.committing_since) / SECOND:.1f} s so far"
+        if Fault.DETECT in self.faults:
+            found[Obstacle.DETECTION] = "detection is switched off by a fault point: nothing is judged"
+        return found

@@ -1,0 +1,240 @@
+"""What every store promises, held against the embedded one and the in-memory fake; by declared capability where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.recording import MemoryStore, everything, facts, files, late, names, readings
+from support.sites import T0
+
+from adapters import duck
+from adapters.codecs.frames import Names
+from adapters.duck import DuckSettings, DuckStore
+from alerts.ports import Frame, Permanent, Query, Store, Transient, Written
+from alerts.reading import MILLISECOND, NO_TIME, SECOND, Readings
+
+Opener = Callable[[Names, str], Store]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An implementation: how to open it in a folder (again), and what it can do."""
+
+    name: str
+    open: Callable[[Path, dict[str, Any], str, Names], Store]
+    capabilities: frozenset[str]
+
+
+KINDS = (
+    Kind("memory", lambda _folder, shelf, epoch, known: MemoryStore(epoch, known, shelf), frozenset({"write", "read", "late"})),
+    Kind("duckdb", lambda folder, _shelf, epoch, known: DuckStore(DuckSettings(), folder, epoch, known), frozenset({"write", "read", "late"})),
+)
+
+
+def able(*capabilities: str) -> pytest.MarkDecorator:
+    """Run a test over every kind that can `write` frames once, `read` them back, or tell `late` readings that it has."""
+    kinds = [kind for kind in KINDS if kind.capabilities >= set(capabilities)]
+    return pytest.mark.parametrize("opened", kinds, indirect=True, ids=lambda kind: kind.name)
+
+
+@pytest.fixture
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+    """Opens the store of this folder; a second call opens it again, as after a restart."""
+    shelf: dict[str, Any] = {}
+    made: list[Store] = []
+
+    def open_store(known: Names, epoch: str) -> Store:
+        for store in made:
+            store.close()
+        made[:] = [request.param.open(tmp_path, shelf, epoch, known)]
+        return made[0]
+
+    yield open_store
+    for store in made:
+        store.close()
+
+
+@able("write", "read")
+def test_what_was_written_is_read_back_in_order_of_time(opened: Opener) -> None:
+    known = names("GT-1", "GT-2")
+    store = opened(known, "spool-1")
+    written = store.write([Frame(1, readings((0, 1.0, 5.0), (1, 0.5, 7.25))), Frame(2, readings((0, 2.0, 6.0)))])
+    assert written == Written(3)
+    assert facts(store.history(everything()), known) == [("GT-2", 500, 7.25), ("GT-1", 1000, 5.0), ("GT-1", 2000, 6.0)]
+    assert store.count() == 3
+
+
+@able("write", "read")
+def test_every_column_comes_back(opened: Opener) -> None:
+    known = names("GT-1")
+    store = opened(known, "spool-1")
+    given = readings((0, 1.0, np.nan), (0, 2.0, 4.5), quality=[2, 0], device_time=[NO_TIME, T0 - SECOND], raw=[3.2, np.nan], seq=[-1, 17])
+    store.write([Frame(1, given)])
+    (stretch,) = [s for s in store.history(everything()) if len(s.readings)]
+    for name in ("sensor", "time", "value", "quality", "arrival", "device_time", "raw", "seq"):
+        assert np.array_equal(getattr(stretch.readings, name), getattr(given, name), equal_nan=name in ("value", "raw")), name
+
+
+@able("write", "late")
+def test_the_same_frames_again_change_nothing_and_answer_the_same(opened: Opener) -> None:
+    known = names("GT-1")
+    store = opened(known, "spool-1")
+    first = Frame(1, readings((0, 1.0, 5.0)))
+    second = Frame(2, late(readings((0, 1.0, 5.0), (0, 0.5, 4.0))))
+    store.write([first])
+    answer = store.write([second])
+    assert answer == Written(1, duplicate=1)
+    assert store.write([second]) == answer
+    assert opened(known, "spool-1").write([first, second]) == Written(2, duplicate=1)
+    assert opened(known, "spool-1").count() == 2
+
+
+@able("write")
+def test_frames_that_come_again_in_other_groups_are_recognized(opened: Opener) -> None:
+    known = names("GT-1")
+    frames = [Frame(n, readings((0, float(n), float(n)))) for n in range(1, 7)]
+    store = opened(known, "spool-1")
+    store.write(frames[:2])
+    store.write(frames[2:4])
+    assert store.write(frames[1:6]) == Written(5)
+    assert store.count() == 6
+
+
+@able("write")
+def test_a_new_spool_never_looks_drained(opened: Opener) -> None:
+    known = names("GT-1")
+    opened(known, "spool-1").write([Frame(9, readings((0, 1.0, 5.0)))])
+    store = opened(known, "spool-2")
+    assert store.write([Frame(1, readings((0, 2.0, 5.0)))]) == Written(1)
+    assert store.count() == 2
+
+
+@able("late")
+def test_a_late_reading_that_is_there_already_is_a_duplicate(opened: Opener) -> None:
+    known = names("GT-1", "GT-2")
+    store = opened(known, "spool-1")
+    store.write([Frame(1, readings((0, 1.0, 5.0), (0, 2.0, np.nan)))])
+    backlog = late(readings((0, 1.0, 5.0), (0, 2.0, np.nan), (1, 1.0, 5.0), (1, 1.0, 5.0)))
+    assert store.write([Frame(2, backlog)]) == Written(1, duplicate=3)
+    assert store.count() == 3
+
+
+@able("late", "read")
+def test_a_late_reading_with_another_value_is_kept_a_nanosecond_later_once(opened: Opener) -> None:
+    known = names("GT-1")
+    store = opened(known, "spool-1")
+    store.write([Frame(1, readings((0, 1.0, 5.0)))])
+    other = late(readings((0, 1.0, 6.0)))
+    assert store.write([Frame(2, other)]) == Written(1)
+    assert store.write([Frame(3, other)]) == Written(0, duplicate=1)
+    times = [time for s in store.history(everything()) for time in s.readings.time.tolist()]
+    assert times == [T0 + SECOND, T0 + SECOND + 1]
+
+
+@able("read")
+def test_history_takes_since_leaves_until_and_finds_one_sensor(opened: Opener) -> None:
+    known = names("GT-1", "GT-2")
+    store = opened(known, "spool-1")
+    store.write([Frame(1, readings(*((s, float(t), float(t)) for s in (0, 1) for t in range(5))))])
+    query = Query(T0 + SECOND, T0 + 3 * SECOND, "north", "GT-2")
+    assert facts(store.history(query), known) == [("GT-2", 1000, 1.0), ("GT-2", 2000, 2.0)]
+    assert facts(store.history(Query(T0, T0 + 9 * SECOND, "south")), known) == []
+
+
+@able("read")
+def test_the_last_piece_of_a_history_reaches_its_end(opened: Opener) -> None:
+    store = opened(names("GT-1"), "spool-1")
+    assert [s.until for s in store.history(Query(T0, T0 + SECOND))] == [T0 + SECOND]
+    store.write([Frame(1, readings((0, 0.5, 1.0)))])
+    assert [s.until for s in store.history(Query(T0, T0 + SECOND))][-1] == T0 + SECOND
+
+
+# -- the embedded store's own
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    made = DuckStore(DuckSettings(), tmp_path, "spool-1", names("GT-1", "GT-2"))
+    yield made
+    made.close()
+
+
+def _days(*days: float) -> Readings:
+    made = readings(*((0, day * 86400.0, day) for day in days))
+    return replace(made, arrival=np.full(len(days), T0))
+
+
+def test_every_utc_day_has_its_file_and_few_are_open_at_a_time(store: DuckStore, tmp_path: Path) -> None:
+    store.write([Frame(1, _days(*(-n for n in range(10))))])
+    assert len(files(tmp_path)) == 10
+    assert files(tmp_path)[-1] == "2025-11-21"
+    assert len(store._engine._files) <= duck.OPEN_FILES
+    assert store.count() == 10
+
+
+def test_mad_clocks_share_one_file(store: DuckStore, tmp_path: Path) -> None:
+    """Readings from 1970 to 2261 that arrive today are stored, found in order, and make no file for each day."""
+    mad = replace(_days(*np.linspace(-20_000, 80_000, 400)), mark=np.ones(400, np.uint8))
+    store.write([Frame(1, mad), Frame(2, readings((0, 1.0, 1.0)))])
+    assert files(tmp_path)[-1] == "elsewhen"
+    assert len(files(tmp_path)) < 10
+    found = [time for s in store.history(everything()) for time in s.readings.time.tolist()]
+    assert found == sorted([*mad.time.tolist(), T0 + SECOND])
+    assert store.write([Frame(3, mad)]) == Written(0, duplicate=400)
+
+
+def test_a_long_history_comes_in_bounded_pieces(store: DuckStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duck, "PIECE", 100)
+    many = readings(*((n % 2, n * 0.001, float(n)) for n in range(1000)))
+    store.write([Frame(1, many)])
+    stretches = list(store.history(everything()))
+    assert max(len(s.readings) for s in stretches) < 200
+    assert [value for s in stretches for value in s.readings.value.tolist()] == many.value.tolist()
+
+
+def test_what_is_written_between_two_pieces_is_in_the_later_ones(store: DuckStore) -> None:
+    store.write([Frame(1, _days(-1, 0))])
+    history = store.history(everything())
+    given = next(history).readings.value.tolist()
+    store.write([Frame(2, readings((1, 60.0, 9.0)))])
+    assert given + [value for s in history for value in s.readings.value.tolist()] == [-1.0, 0.0, 9.0]
+
+
+def test_a_day_written_before_the_other_failed_is_not_written_twice(store: DuckStore, tmp_path: Path) -> None:
+    """A batch over two days of which the second cannot be written is Transient; its repetition stores each reading once."""
+    blocked = tmp_path / "readings" / "2025-11-21.duckdb"
+    blocked.mkdir(parents=True)
+    both = [Frame(1, _days(-1)), Frame(2, readings((0, 1.0, 1.0), (1, 1.0, 2.0)))]
+    with pytest.raises(Transient):
+        store.write(both)
+    blocked.rmdir()
+    assert store.write(both) == Written(3)
+    assert store.count() == 3
+
+
+def test_a_file_of_a_newer_version_is_refused(store: DuckStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    store.write([Frame(1, readings((0, 1.0, 1.0)))])
+    store.close()
+    monkeypatch.setattr(duck, "SCHEMA_NUMBER", 0)
+    with pytest.raises(Permanent, match="newer version"):
+        store.count()
+
+
+def test_the_public_table_has_the_columns_of_the_contract(store: DuckStore, tmp_path: Path) -> None:
+    store.write([Frame(1, readings((0, 1.5, 2.5), seq=[3]))])
+    store.close()
+    import duckdb  # noqa: PLC0415 - only this test looks from outside
+
+    with duckdb.connect(str(tmp_path / "readings" / "2025-11-21.duckdb"), read_only=True) as outside:
+        found = outside.execute("SELECT * FROM readings")
+        assert [column[0] for column in found.description] == ["site", "sensor", "time", "value", "quality", "arrival", "device_time", "raw", "seq"]
+        row = found.fetchone()
+        assert row is not None
+        assert (row[0], row[1], row[3], row[4], row[6], row[7], row[8]) == ("north", "GT-1", 2.5, 0, None, None, 3)
+        epoch = outside.execute("SELECT epoch_ns(time), epoch_ns(arrival) FROM readings").fetchone()
+    assert epoch == (T0 + 1500 * MILLISECOND, T0 + 1504 * MILLISECOND)
