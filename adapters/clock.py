@@ -31,4 +31,3 @@ class SystemClock:
             return difference
         self._offset += difference
         return 0
-

@@ -14,6 +14,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
@@ -140,7 +141,8 @@ class Journal:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
-        self.head = self._head()
+        with _explaining(path):
+            self.head = self._head()
         self.on_trouble: Callable[[str | None], None] = lambda _words: None
         """Told the error's words when commits begin to fail, and None when they succeed again. On the loop."""
         self.took: deque[float] = deque(maxlen=4096)
@@ -151,7 +153,11 @@ class Journal:
         return bytes(row[0]) if row else b""
 
     def recover(self) -> Recovered:
-        """Read what a restart needs. Before `start` only."""
+        """Read what a restart needs. Before `start` only. Raises Permanent for a file that is damaged."""
+        with _explaining(self._path):
+            return self._recover()
+
+    def _recover(self) -> Recovered:
         db = self._connection
         last = db.execute("SELECT coalesce(max(sequence), 0) FROM journal").fetchone()[0]
         checkpoint = db.execute("SELECT frame, at, record FROM checkpoint").fetchone()
@@ -272,6 +278,15 @@ class Journal:
         if entry.checkpoint is not None:
             db.execute("INSERT OR REPLACE INTO checkpoint VALUES(1, ?, ?, ?)", entry.checkpoint)
         db.executemany("INSERT OR REPLACE INTO tokens VALUES(?, ?, ?, ?, ?)", [astuple(token) for token in entry.tokens])
+
+
+@contextmanager
+def _explaining(path: Path) -> Iterator[None]:
+    """Errors of the library as what they mean to the caller."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise sqlite.explained(error, path) from error
 
 
 def _told(path: Path, site: str, limit: int) -> list[Told]:

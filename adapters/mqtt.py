@@ -206,6 +206,7 @@ class Link:
         delay = _FIRST_DELAY
         while not self._stopping:
             self._risen_at = None
+            refused = self.counters.refused
             try:
                 reason = await self._attempt()
             except Exception:  # noqa: BLE001  the task's outermost edge: whatever went wrong, the next attempt must come
@@ -214,7 +215,9 @@ class Link:
             if self._stopping:
                 return
             self._tell(LinkState.DOWN, reason)
-            if self._risen_at is not None and asyncio.get_running_loop().time() - self._risen_at >= _STEADY:
+            steady = self._risen_at is not None and asyncio.get_running_loop().time() - self._risen_at >= _STEADY
+            # mosquitto 2.0 ends the connection with each refusal: there is one less to come, and readings wait
+            if steady or self.counters.refused > refused:
                 delay = _FIRST_DELAY
             await asyncio.sleep(delay * chance.uniform(0.5, 1.0))
             delay = min(2 * delay, _LAST_DELAY)

@@ -1,7 +1,6 @@
 """One MQTT session on paho-mqtt, on our loop: from a connected socket until the conversation is over, again and again.
 
-paho has no thread here: the loop calls it when the socket can be read or written. Nothing in a callback of paho's may
-call its loop_write, for paho holds a lock then that its own error handling takes again.
+paho has no thread here: the loop calls it when the socket is ready. Nothing in its callbacks may call its loop_write: it holds a lock that it takes again.
 """
 
 from __future__ import annotations

@@ -6,12 +6,13 @@ never turned away.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from alerts.alarm import Condition, Quarantine
+from alerts.alarm import Alarm, Condition, Quarantine
 from alerts.edge import Edge, EdgeKind
 from alerts.reading import COLUMNS, DTYPES, NO_SEQ, NO_TIME, SECOND, Mark, RawReading, Readings
 from alerts.register import Point, Register
@@ -19,7 +20,9 @@ from alerts.timing import Placing, Timekeeper
 from alerts.units import conversion
 
 REMEMBERED = 32
-"""How many stamps of a sensor are held against repeats; older ones are the store's to recognize."""
+"""How many stamps of a sensor are held against repeats at least; older ones are the store's to recognize."""
+RUNS = 4
+"""How many of its longest runs are held in full: a broker repeats whole messages, and a repeat must not look like the past."""
 
 
 @dataclass(slots=True)
@@ -76,6 +79,7 @@ class Admission:
         self._points = {name: {p.sensor.id: p for p in register if p.site is site} for name, site in register.sites.items()}
         self._timekeeper = Timekeeper(len(register))
         self._stamps: list[dict[int, tuple[float, ...]]] = [{} for _ in register.points]
+        self._held = [REMEMBERED] * len(register)
         self._last_time = [NO_TIME] * len(register)
         self._seqs: dict[tuple[str, str], _Seqs] = {}
         self._skewed: set[tuple[str, str]] = set()
@@ -94,6 +98,7 @@ class Admission:
             if reading.time is not None:
                 newest[reading.sensor] = max(reading.time, newest.get(reading.sensor, NO_TIME))
         points = self._points[origin[0]]
+        self._make_room(Counter(points[reading.sensor].index for reading in readings if reading.sensor in points) if len(readings) > 1 else {})
         for reading in readings:
             self.counts.received += 1
             point = points.get(reading.sensor)
@@ -157,7 +162,7 @@ class Admission:
             self.counts.duplicate += 1
             return
         stamps[stamp] = (*known, reading.value)
-        if len(stamps) > REMEMBERED:
+        if len(stamps) > self._held[point.index]:
             del stamps[next(iter(stamps))]
         if known:
             self.counts.conflict += 1
@@ -216,6 +221,7 @@ class Admission:
 
     def remember(self, readings: Readings) -> None:
         """Readings from before a restart: recognize their repeats, know how far each sensor was."""
+        self._make_room(Counter(readings.sensor.tolist()))
         for index, time, value, device_time, mark in zip(
             readings.sensor.tolist(), readings.time.tolist(), readings.value.tolist(), readings.device_time.tolist(), readings.mark.tolist(), strict=True
         ):
@@ -223,10 +229,19 @@ class Admission:
             if not mark & Mark.UNTIMED:
                 stamp = time if device_time == NO_TIME else device_time
                 stamps[stamp] = (*stamps.get(stamp, ()), value)
-                if len(stamps) > REMEMBERED:
+                if len(stamps) > self._held[index]:
                     del stamps[next(iter(stamps))]
             if not mark & Mark.LATE:
                 self._timekeeper.newest[index] = max(self._timekeeper.newest[index], time)
+
+    def _make_room(self, runs: Mapping[int, int]) -> None:
+        """Hold more stamps of sensors that send this many readings at once."""
+        for index, run in runs.items():
+            self._held[index] = max(self._held[index], RUNS * run)
+
+    def adopt(self, alarms: Iterable[Alarm]) -> None:
+        """The journal says that these devices' clocks are wrong: it ends when they are seen to be right."""
+        self._skewed.update((alarm.site, alarm.source) for alarm in alarms if alarm.condition is Condition.CLOCK_SKEW and alarm.state.active)
 
     def memory(self) -> list[tuple[int, int, float]]:
         """(sensor, stamp, value) of everything held against repeats, for a checkpoint."""

@@ -25,7 +25,6 @@ class Tier(StrEnum):
         return self in (Tier.ORANGE, Tier.RED)
 
 
-
 class Color(StrEnum):
     """What a zone or a site shows. Grey is "we do not know" and is never green."""
 

@@ -11,7 +11,7 @@ from alerts.alarm import DOWN_FAMILY, LIMIT_CONDITIONS, Alarm, Condition, EventK
 from alerts.command import TOO_LATE, Command, first, malformed, permitted
 from alerts.conditions import Conditions
 from alerts.ledger import Cause, Change
-from alerts.lifecycle import TABLE, Trigger, acknowledged, reset, voided
+from alerts.lifecycle import AUTO, TABLE, Trigger, acknowledged, reset, voided
 from alerts.site import Sensor
 from alerts.watch import Watch
 
@@ -92,12 +92,19 @@ class Answers:
         if alarm is None:
             return Refusal.NOT_ACTIVE
         cell = TABLE[alarm.state, Trigger.ACKNOWLEDGE]
+        if cell is Refusal.ALREADY and self._is_second(alarm, command.by):
+            self._watch.ledger.write([Change(_commented(alarm, command), EventKind.ACKNOWLEDGE)], Cause(now, now, command.by))
+            return None
         if isinstance(cell, Refusal):
             return cell
         folded = [each for each in self._watch.standing.family(alarm.family) if alarm.lead and each.id != alarm.id and each.state.unacknowledged]
         answered = [_commented(acknowledged(each, command.by, now), command) for each in (alarm, *folded)]
         self._watch.ledger.write([Change(each, EventKind.ACKNOWLEDGE) for each in answered], Cause(now, now, command.by))
         return None
+
+    def _is_second(self, alarm: Alarm, person: str) -> bool:
+        """Whether the alarm's chain goes on until another person has answered too, and this is another one."""
+        return self._watch.chain(alarm).acknowledgers > 1 and alarm.acknowledged_by not in (AUTO, person)
 
     def _unacknowledge(self, command: Command, now: int) -> Refusal | None:
         alarm = self._watch.standing.get(command.alarm or "")

@@ -93,7 +93,7 @@ class Conditions:
         return Change(after, EventKind.RAISE if stood is None else EventKind.RE_RAISE, told=True, key=edge.key)
 
     def _again(self, alarm: Alarm, edge: Edge, tier: Tier) -> Change:
-        """True once more: the record grows. It is news if the tier rises, if the alarm was only listed under a cause that is gone, or if it is about another time."""
+        """True once more: the record grows. It is news if it is about another time, if the tier rises, or if what it was listed under is gone."""
         if edge.condition in ONE_SHOT and not _grown(alarm, edge):
             anew = replace(alarm, raised_at=edge.at, returned_at=edge.returned_at)
             return Change(promoted(anew, worse(alarm.tier, tier)), EventKind.RE_RAISE, told=True, key=edge.key)
@@ -222,7 +222,8 @@ def _on_its_own(alarm: Alarm, key: str | None) -> Change:
 
 def _grown(alarm: Alarm, edge: Edge) -> bool:
     """Whether a one-shot edge reports the same stretch of time as the alarm, or that stretch grown; another stretch is told anew."""
-    return edge.at <= alarm.raised_at and (edge.returned_at or edge.at) >= (alarm.returned_at or alarm.raised_at)
+    longer = edge.at < alarm.raised_at and (edge.returned_at or edge.at) >= (alarm.returned_at or alarm.raised_at)
+    return longer or edge.at == alarm.raised_at
 
 
 def _unit(sensors: Sequence[Sensor]) -> str | None:

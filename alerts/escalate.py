@@ -180,6 +180,8 @@ class Chaser:
 
     def _inform(self, chain: ChainState, now: int) -> ChainState:
         entry = self._entry(chain)
+        if chain.next_inform >= len(entry.inform):  # the file names fewer readers than when this was due
+            return replace(chain, inform_due=None)
         people = self._roster.people(entry.inform[chain.next_inform].tell, now)
         self._draft.tell(chain, NoticeKind.INFORM, (chain.next_inform, chain.news), people, now)
         chain = replace(chain, next_inform=chain.next_inform + 1, informed=joined(chain.informed, people))

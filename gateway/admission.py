@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from adapters.codecs.inbound import Unreadable
@@ -13,6 +14,7 @@ from alerts.ports import Aside
 from alerts.reading import RawReading
 from gateway.turn import Inbound, Turn
 
+log = logging.getLogger("hazgate")
 MAX_PAYLOAD = 256 * 1024
 """Bytes of one message; a longer one is set aside unread (a run of 5,000 readings has about 120 KiB)."""
 KEPT = 4096
@@ -34,21 +36,28 @@ class Admit:
     def run(self, turn: Turn) -> None:
         """Read the turn's messages in order of arrival."""
         for message in turn.messages:
-            topic, _, _, token, _, _ = message
-            if token:
-                turn.tokens.append(token)
-            parts = topic[len(self._prefix) :].split("/") if topic.startswith(self._prefix) else []
-            if len(parts) == 3 and parts[2] == "readings" and parts[0] in self._sites:
-                self._readings(turn, message, (parts[0], parts[1]))
-            elif len(parts) == 3 and parts[2] == "status" and parts[0] in self._sites:
-                self._status(turn, message, (parts[0], parts[1]))
-            elif len(parts) == 4 and parts[1] == "commands":
-                self._on_command(message, parts)
-            else:
-                self._aside(turn, message, Quarantine.UNKNOWN_TOPIC, "no such topic in the contract")
+            try:
+                self._message(turn, message)
+            except Exception:  # one message must not take its neighbors along; it is kept, and the log says what it met
+                log.exception("a message could not be handled; it is in quarantine")
+                self._aside(turn, message, Quarantine.UNREADABLE, "the gateway could not handle it; its log says why")
+            if message[3]:
+                turn.tokens.append(message[3])
         turn.readings = self._admission.batch.take()
         turn.edges.extend(self._admission.edges)
         self._admission.edges.clear()
+
+    def _message(self, turn: Turn, message: Inbound) -> None:
+        topic = message[0]
+        parts = topic[len(self._prefix) :].split("/") if topic.startswith(self._prefix) else []
+        if len(parts) == 3 and parts[2] == "readings" and parts[0] in self._sites:
+            self._readings(turn, message, (parts[0], parts[1]))
+        elif len(parts) == 3 and parts[2] == "status" and parts[0] in self._sites:
+            self._status(turn, message, (parts[0], parts[1]))
+        elif len(parts) == 4 and parts[1] == "commands":
+            self._on_command(message, parts)
+        else:
+            self._aside(turn, message, Quarantine.UNKNOWN_TOPIC, "no such topic in the contract")
 
     def _readings(self, turn: Turn, message: Inbound, origin: tuple[str, str]) -> None:
         topic, payload, retained, _, arrival, _ = message

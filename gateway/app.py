@@ -17,7 +17,7 @@ from adapters.lock import DirectoryLock
 from adapters.memory import settle
 from adapters.mqtt import LinkState
 from adapters.spool import Spool
-from alerts.alarm import Condition
+from alerts.alarm import Condition, EventKind
 from alerts.reading import SECOND
 from gateway import core, faults
 from gateway.admission import Admit
@@ -29,6 +29,7 @@ from gateway.control import Control
 from gateway.desk import Desk, Tokens
 from gateway.dispatch import Dispatch
 from gateway.faults import Fault
+from gateway.hearing import Hearing
 from gateway.pipeline import Pipeline
 from gateway.publishing import StatePublisher, status_bytes
 from gateway.recording import Recording
@@ -36,7 +37,7 @@ from gateway.restart import Checkpoints, Resumption
 from gateway.scribe import Scribe
 from gateway.selfwatch import SelfWatch
 from gateway.stages import Chase, Detect, Live, Parcel, Record, Write
-from gateway.turn import Inbound
+from gateway.turn import Inbound, Turn
 from gateway.view import REACHABLE, View
 
 log = logging.getLogger("hazgate")
@@ -96,7 +97,9 @@ class App:
         self.states = StatePublisher(self.broker.prefix, judged.books, self.clock, lambda topic, body: self.broker.publish(topic, body, True, None))
         self.checkpoints = Checkpoints(judged, self.journal, self.spool)
         self.watch = SelfWatch(judged.home, judged.gateway, self.clock, self.pipeline.raised)
-        self.pipeline.after = lambda turn: self.states.changed({event.alarm.site for event in turn.events}) if turn.events else None
+        self.hearing = Hearing(judged.gateway, judged.engine, self.watch, self.clock, self.pipeline.arm)
+        self.write.on_unjournaled = lambda: self.watch.broken(Condition.JOURNAL_FAILED, grace=0)
+        self.pipeline.after = self._after
         self.pipeline.reply_to = lambda topic: self.broker.reply_to(topic[len(self.broker.prefix) + 1 :].split("/", 1)[0])
         self.broker.on_message, self.broker.on_state = self.pipeline.message, self._on_broker
         self.broker.status, self.broker.backlog = self._status, lambda: self.spool.balance().pending
@@ -183,6 +186,9 @@ class App:
     async def _resume(self) -> None:
         parts = (self.spool, self.journal, self.live, self.pipeline, self.dispatch, self.scribe, self.watch, self.clock)
         Resumption(self._recovered, self.core, *parts).run(rejudge=Fault.REJUDGE not in self.faults)
+        self._note_alive()
+        # until the broker answers, nobody is heard: that is one alarm, not one for each sensor
+        self.hearing.link_is(LinkState.CONNECTING)
 
     async def _last_words(self) -> None:
         self.pipeline.stop()
@@ -197,9 +203,11 @@ class App:
             step = self.clock.follow()
             if step:
                 log.warning("the system clock stepped by %.1f s; deadlines go by the monotonic clock", step / SECOND)
+            self.watch.clock_stepped(step)
 
     def _note_alive(self) -> None:
-        self.journal.commit(Entry(meta={"alive": str(self.clock.now())}))
+        began = self.clock.now()
+        self.journal.commit(Entry(meta={"alive": str(began)})).add_done_callback(lambda _done: self.watch.journal_took(self.clock.now() - began))
 
     def _status(self) -> bytes:
         return status_bytes(online=True, version=version("hazgate"), since=self._began, boot=self._boot, head=self.journal.head)
@@ -217,8 +225,14 @@ class App:
     def _on_command(self, message: Inbound, parts: list[str]) -> None:
         self.desk.from_broker(message, parts)
 
+    def _after(self, turn: Turn) -> None:
+        if turn.events:
+            self.states.changed({event.alarm.site for event in turn.events})
+        if any(event.kind is EventKind.VERIFY for event in turn.events):
+            self.checkpoints.soon()
+
     def _on_sealed(self, frame: int) -> None:
-        if Fault.DETECT not in self.faults:
+        if Fault.DETECT not in self.faults and not self.pipeline.failed:
             self.write.judged_through = frame
             self.checkpoints.sealed(frame, self.clock.now())
 
@@ -232,13 +246,6 @@ class App:
         self.watch.part(Condition.JOURNAL_FAILED, words, grace=0)
 
     def _on_broker(self, state: LinkState, _reason: str) -> None:
-        silence = self.core.engine.silence
+        self.hearing.link_is(state)
         if state is LinkState.UP:
-            self.watch.works(Condition.BROKER_LOST)
-            if silence.cause is not None:
-                silence.cause_over(self.clock.now())
-                self.pipeline.arm()
             self.states.refresh()
-        elif silence.cause is None:
-            silence.cause = f"{self.core.gateway}.{Condition.BROKER_LOST}"
-            self.watch.broken(Condition.BROKER_LOST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 
@@ -17,6 +18,10 @@ _FILTERS = {"+/readings": 1, "+/status": 1, "commands/+/+": 0}
 """Commands at QoS 0: a broker keeps none for a gateway that is away and repeats none after a crash, so no answer is given to an alarm its sender never saw."""
 MAX_WAITING, MAX_ROWS = 16_384, 131_072
 """Messages, and what was in them, read and not yet durable at which reading pauses, so that memory stays bounded; it goes on at half of it."""
+REFUSED_FOR = 300.0
+"""Seconds in which a topic that the broker refused is not tried again: mosquitto 2.0 ends the connection at every try, and a gateway without one is blind."""
+LAST_ACKNOWLEDGEMENTS = 1.0
+"""Seconds that a stop waits for what was read to be durable: what is acknowledged now does not come twice."""
 MAX_AT_ONCE = 2**20
 """Bytes read before the pipeline must have had its turn."""
 
@@ -33,6 +38,10 @@ class Broker:
         self.link = Link(settings, client_id=f"hazgate-{gateway}", filters=filters, will=will, handlers=handlers)
         self._waiting = 0
         self._taken = 0
+        self._refused: dict[str, float] = {}
+        self._unheard_until = 0.0
+        self._closed = False
+        self._drained = asyncio.Event()
         self._paused = False
         self.on_message: Callable[[str, bytes, bool, int], None] = lambda *_message: None
         self.on_state: Callable[[LinkState, str], None] = lambda *_state: None
@@ -46,11 +55,17 @@ class Broker:
         await self.link.start()
 
     async def stop(self) -> None:
-        """Say that the gateway goes, and go."""
+        """Take nothing more, acknowledge what becomes durable, say that the gateway goes, and go."""
+        self._closed = True
+        if self._waiting:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), LAST_ACKNOWLEDGEMENTS)
         self.publish(self._status_topic, status_bytes(online=False), True, None)
         await self.link.stop()
 
     def _message(self, topic: str, payload: bytes, retained: bool, token: int) -> None:
+        if self._closed:
+            return  # unacknowledged: the broker has it for the next start
         self.on_message(topic, payload, retained, token)
         self._waiting += token != 0
         self._taken += len(payload)
@@ -63,6 +78,8 @@ class Broker:
         """What came with these tokens is on the disk: PUBACK. Called for every commit, also one without tokens."""
         self._waiting -= len(tokens)
         self.link.ack(tokens)
+        if self._closed and not self._waiting:
+            self._drained.set()
         self._go_on()
 
     def _go_on(self) -> None:
@@ -80,10 +97,15 @@ class Broker:
         """Send at QoS 1; `done` on the broker's PUBACK, over reconnects. A refusal counts as done: the broker will never take it."""
 
         def refused(reason: str) -> None:
-            log.error("the broker refused a publication to %s: %s", topic, reason)
+            log.error("the broker refused a publication to %s: %s; the next try is in %.0f s", topic, reason, REFUSED_FOR)
+            self._refused[topic] = asyncio.get_running_loop().time() + REFUSED_FOR
             if done is not None:
                 done()
 
+        if self._refused.get(topic, 0.0) > asyncio.get_running_loop().time():
+            if done is not None:
+                done()
+            return
         self.link.publish(Publication(topic, payload, retain, done=done, refused=refused))
 
     def publish_notice(self, topic: str, payload: bytes, done: Callable[[], None], refused: Callable[[str], None]) -> None:
@@ -93,6 +115,8 @@ class Broker:
     def reply_to(self, site: str) -> ReplyTo | None:
         """Where the command being received wants its answer, if that is a place for answers: never one of our other topics."""
         wanted = self.link.reply_to
+        if asyncio.get_running_loop().time() < self._unheard_until:
+            return None
         ours = wanted is not None and wanted.topic.startswith(f"{self.prefix}/")
         if wanted is None or (ours and not wanted.topic.startswith(f"{self.prefix}/{site}/replies/")):
             return None
@@ -100,6 +124,11 @@ class Broker:
 
     def reply(self, site: str, identity: str, refusal: Refusal | None, to: ReplyTo | None) -> None:
         """Answer a command at the place that its sender named, else at `{site}/replies/{id}`."""
+
+        def refused(reason: str) -> None:
+            log.error("the broker refused an answer to %s: %s; wishes for places of answers are passed over for %.0f s", topic, reason, REFUSED_FOR)
+            self._unheard_until = asyncio.get_running_loop().time() + REFUSED_FOR
+
         body = encode_reply(identity, ok=refusal is None, reason=refusal)
         topic = to.topic if to is not None else f"{self.prefix}/{site}/replies/{identity}"
-        self.link.publish(Publication(topic, body, correlation=to.correlation if to is not None else None))
+        self.link.publish(Publication(topic, body, correlation=to.correlation if to is not None else None, refused=refused))

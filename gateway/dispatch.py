@@ -1,8 +1,8 @@
 """Dispatch: what the outbox holds goes out, and nothing else does. The only place that retries.
 
 Publications go to the broker and are gone on its PUBACK. A notice goes to its channel's lane: RED first, several at
-once, each tried until the channel's deadline with jittered back-off. A first try that fails lets the step pass on to
-the next people; the tries go on all the same.
+once, each tried until the channel's deadline with jittered back-off. A step whose messages were all refused for good,
+or not delivered within their channel's timeout, passes on to the next people; the tries go on all the same.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class _Item:
     notice: Notice = field(compare=False)
     may_repeat: bool = field(compare=False, default=False)
     tries: int = field(compare=False, default=0)
+    undelivered: bool = field(compare=False, default=False)
 
 
 @dataclass(slots=True)
@@ -107,7 +108,10 @@ class Lane:
             if wait > 0:
                 asyncio.get_running_loop().call_later(wait, self.put, item)
                 continue
-            await self._try(item)
+            try:
+                await self._try(item)
+            except Exception as error:  # noqa: BLE001 - the outermost edge of this task: whatever a notifier raises, the lane goes on
+                self._failed(item, f"{type(error).__name__}: {error}")
 
     def _must_wait(self, item: _Item) -> float:
         """Seconds until the channel's limit has room; two places stay free for RED."""
@@ -134,17 +138,16 @@ class Lane:
         except Transient as error:
             self._failed(item, str(error))
         except Permanent as error:
-            self._dispatch.settle(item.outgoing, item.notice, Fate.FAILED, str(error), first=item.tries == 1)
+            self._dispatch.settle(item, Fate.FAILED, str(error))
         else:
-            self._dispatch.settle(item.outgoing, item.notice, Fate.DELIVERED, receipt.text, first=item.tries == 1)
+            self._dispatch.settle(item, Fate.DELIVERED, receipt.text)
 
     def _failed(self, item: _Item, words: str) -> None:
         now = self._dispatch.clock.now()
         if now - item.since >= self.channel.deadline:
-            self._dispatch.settle(item.outgoing, item.notice, Fate.EXPIRED, words, first=item.tries == 1)
+            self._dispatch.settle(item, Fate.EXPIRED, words)
             return
         self._dispatch.counters.retried += 1
-        self._dispatch.stumbled(item.notice, first=item.tries == 1)
         wait = min(FIRST_WAIT * 2 ** (item.tries - 1), LONGEST_WAIT) * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
         item.may_repeat = item.may_repeat or "no answer" in words
         asyncio.get_running_loop().call_later(wait, self.put, item)
@@ -164,10 +167,10 @@ class Dispatch:
         self._steps: dict[tuple[str, ...], int] = {}
         self._serial = 0
         self.on_undelivered: Callable[[Notice], None] = lambda _notice: None
-        """Told when every message of a step failed at its first try: the step passes on."""
+        """Told when no message of a step got through in time: the step passes on."""
         self.on_failed: Callable[[Notice, str], None] = lambda _notice, _words: None
         """Told when a notice was given up."""
-        self.on_delivered: Callable[[], None] = lambda: None
+        self.on_delivered: Callable[[Notice], None] = lambda _notice: None
         """Told when a notice got through."""
 
     async def start(self) -> None:
@@ -190,16 +193,17 @@ class Dispatch:
         self._publish(outgoing.target, outgoing.body, outgoing.retain, done)
 
     def notify(self, outgoing: Outgoing, notice: Notice, *, may_repeat: bool = False) -> None:
-        """Queue a notice for its channel."""
+        """Queue a notice for its channel. The channel's timeout counts from here, however long the queue is."""
         lane = self._lanes.get(outgoing.channel)
         step = _step(notice)
         self._steps[step] = self._steps.get(step, 0) + 1
-        if lane is None:
-            self.settle(outgoing, notice, Fate.FAILED, f"no channel is named {outgoing.channel}", first=True)
-            return
         self._serial += 1
-        rank = Tier.RED.rank - notice.tier.rank
-        lane.put(_Item(rank, self.clock.now(), self._serial, outgoing, notice, may_repeat))
+        item = _Item(Tier.RED.rank - notice.tier.rank, self.clock.now(), self._serial, outgoing, notice, may_repeat)
+        if lane is None:
+            self.settle(item, Fate.FAILED, f"no channel is named {outgoing.channel}")
+            return
+        lane.put(item)
+        asyncio.get_running_loop().call_later(lane.channel.timeout / SECOND, self._undelivered, item)
 
     def withdraw(self, occurrence: str) -> None:
         """Nothing of this occurrence's steps that was queued up to now goes out any more."""
@@ -213,27 +217,28 @@ class Dispatch:
         self.counters.withdrawn += called_back
         return called_back
 
-    def settle(self, outgoing: Outgoing, notice: Notice, fate: Fate, words: str, *, first: bool) -> None:
+    def settle(self, item: _Item, fate: Fate, words: str) -> None:
         """The fate of a notice is known: write it down, and say so when it failed."""
-        self._journal.commit(Entry(settled={outgoing.key: (fate, words)}))
+        self._journal.commit(Entry(settled={item.outgoing.key: (fate, words)}))
         if fate is Fate.DELIVERED:
             self.counters.delivered += 1
-            self._steps.pop(_step(notice), None)
-            self.on_delivered()
+            self._steps.pop(_step(item.notice), None)
+            self.on_delivered(item.notice)
             return
         self.counters.failed += 1
-        self.stumbled(notice, first=first)
-        self.on_failed(notice, words)
+        self._undelivered(item)
+        self.on_failed(item.notice, words)
 
-    def stumbled(self, notice: Notice, *, first: bool) -> None:
-        """A try failed. When the first try of each of a step's messages has, the step passes on."""
-        step = _step(notice)
-        if not first or step not in self._steps:
+    def _undelivered(self, item: _Item) -> None:
+        """Time is up for a message, or it was refused for good. When that is so for each of a step's messages, the step passes on."""
+        step = _step(item.notice)
+        if item.undelivered or step not in self._steps:
             return
+        item.undelivered = True
         self._steps[step] -= 1
         if self._steps[step] <= 0:
             del self._steps[step]
-            self.on_undelivered(notice)
+            self.on_undelivered(item.notice)
 
 
 def _step(notice: Notice) -> tuple[str, ...]:

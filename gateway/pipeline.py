@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -15,6 +16,8 @@ from alerts.reading import SECOND
 from gateway.admission import Admit
 from gateway.stages import Chase, Detect, Live, Record, Write
 from gateway.turn import Inbound, Request, Turn
+
+log = logging.getLogger("hazgate")
 
 
 class Stage(Protocol):
@@ -42,6 +45,8 @@ class Pipeline:
         self._timer: asyncio.TimerHandle | None = None
         self._due = NEVER
         self.turns = 0
+        self.failed = 0
+        """Turns in which a stage failed: from the first on nothing counts as judged any more."""
         self.reply_to: Callable[[str], ReplyTo | None] = lambda _topic: None
         """Where the command being received wants its answer."""
         self.after: Callable[[Turn], None] = lambda _turn: None
@@ -79,23 +84,27 @@ class Pipeline:
         self._scheduled = False
         turn = Turn(self._clock.now(), self._messages, self._requests, self._undelivered, self._edges)
         self._messages, self._requests, self._undelivered, self._edges = [], [], [], []
-        try:
-            self.run(turn)
-        finally:
-            # whatever a stage fails on, the next deadline must come
-            self.arm()
+        self.run(turn)
+        self.arm()
 
     def run(self, turn: Turn) -> None:
         """Take one turn through the stages."""
         self.turns += 1
-        for stage in self.stages:
-            stage.run(turn)
+        self._through(self.stages, turn)
         self.after(turn)
 
     def judge(self, turn: Turn) -> None:
         """Take readings that are already on the disk through the stages that decide."""
-        for stage in self.stages[2:]:
-            stage.run(turn)
+        self._through(self.stages[2:], turn)
+
+    def _through(self, stages: tuple[Stage, ...], turn: Turn) -> None:
+        """A stage that fails must not silence those behind it: what was found before it failed is still told."""
+        for stage in stages:
+            try:
+                stage.run(turn)
+            except Exception:  # a turn's outermost edge: the next turn must come, and `failed` tells of this one
+                self.failed += 1
+                log.exception("the stage %s failed; its readings stay in the spool and are judged again at the next start", type(stage).__name__)
 
     def arm(self) -> None:
         """Set the timer for the next deadline of anybody."""

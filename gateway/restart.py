@@ -49,6 +49,10 @@ class Checkpoints:
         if now - self._last >= EVERY:
             self.write(frame, now)
 
+    def soon(self) -> None:
+        """Write one at the next frame border: a person changed what detection holds, and no frame says so."""
+        self._last = 0
+
     def write(self, frame: int, now: int) -> None:
         """Write one now; once it is durable the spool may drop what it covers."""
         self._last = now
@@ -83,10 +87,12 @@ class Resumption:
         self.live.known = set()
         engine.subscribed(self.clock.now())
         engine.adopt(self.core.standing())
+        self.core.admission.adopt(self.core.standing())
         self.watch.adopt(self.core.own())
         if recovered.meta:
             log.info("resumed: %d readings judged again, %d alarms stand, %d messages open", count, len(recovered.alarms), len(recovered.outgoing))
-            self.watch.gap(int(recovered.meta["alive"]), self.clock.now())
+            if "alive" in recovered.meta:  # a crash in the first moments of the first run leaves none
+                self.watch.gap(int(recovered.meta["alive"]), self.clock.now())
         self._send_again()
         self.pipeline.turn()
 
@@ -109,7 +115,8 @@ class Resumption:
         for frame in self.spool.frames_after(covered):
             self.core.admission.remember(frame.readings)
             if rejudge:
-                self.pipeline.judge(Turn(self.clock.now(), readings=frame.readings))
+                # the clock stands where it stood then: a delay that the next frame breaks off has not run out
+                self.pipeline.judge(Turn(self.clock.now(), readings=frame.readings, until=int(frame.readings.arrival.max())))
                 count += len(frame.readings)
         return count
 

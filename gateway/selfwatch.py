@@ -8,8 +8,12 @@ from collections.abc import Callable
 from alerts.alarm import Condition
 from alerts.edge import Edge, EdgeKind
 from alerts.ports import Clock, Notice
-from alerts.reading import SECOND
+from alerts.reading import MILLISECOND, SECOND
 
+QUICK = 200 * MILLISECOND
+"""A commit that takes longer is one that an urgent message does not wait for."""
+STEP = 5 * SECOND
+"""A step of the system clock above this is told (semantics 8.6)."""
 GRACE = 5 * SECOND
 """How long a broker or store may be away before it is told: a reconnect takes less."""
 
@@ -25,10 +29,15 @@ class SelfWatch:
         self._raised = raised
         self._wanted: dict[Condition, int | None] = {}
         self._told: set[Condition] = set()
+        self._failing: set[tuple[str, str]] = set()
+        self._stepped = 0
 
     def adopt(self, conditions: list[Condition]) -> None:
-        """What the journal says stood when the gateway went down: it ends when the cause is seen to be gone."""
+        """What the journal says stood when the gateway went down: it ends when the cause is seen to be gone, perhaps already."""
         self._told.update(conditions)
+        for condition in conditions:
+            if self._wanted.get(condition, 0) is None:
+                self.works(condition)
 
     def broken(self, condition: Condition, grace: int = GRACE) -> None:
         """A part does not do its work from now on; told if that lasts `grace` ns."""
@@ -60,21 +69,34 @@ class SelfWatch:
             self._told.discard(condition)
             self._edge(condition, EdgeKind.FALSE, self._clock.now())
 
+    def journal_took(self, span: int) -> None:
+        """A commit took `span` ns: only one as quick as RED needs it shows that the journal does its work again."""
+        if span <= QUICK:
+            self.works(Condition.JOURNAL_FAILED)
+
     def gap(self, since: int, until: int) -> None:
         """Nobody was watching from `since` to `until` (ns)."""
         self._raised(Edge(self._site, self._gateway, Condition.MONITORING_GAP, EdgeKind.TRUE, since, (until - since) / SECOND, returned_at=until))
 
+    def clock_stepped(self, step: int) -> None:
+        """The system clock is off by `step` (ns) from the one that deadlines go by; told once for each step."""
+        if abs(step - self._stepped) > STEP:
+            self._stepped = step
+            self._raised(Edge(self._site, self._gateway, Condition.GATEWAY_CLOCK, EdgeKind.TRUE, self._clock.now(), step / SECOND))
+
     def notification_failed(self, notice: Notice, words: str) -> None:
         """A message was given up. Messages about failed messages raise nothing: they would chase one another."""
         if not notice.alarm.endswith((f".{Condition.NOTIFICATION_FAILED}", f".{Condition.ESCALATION_EXHAUSTED}", f".{Condition.ESCALATION_MISSED}")):
+            self._failing.add((notice.channel, notice.person))
             members = (notice.channel, notice.person, notice.alarm, words[:200])
             rank = float(notice.tier.rank)
             self._told.add(Condition.NOTIFICATION_FAILED)
             self._raised(Edge(self._site, self._gateway, Condition.NOTIFICATION_FAILED, EdgeKind.TRUE, self._clock.now(), rank, members=members))
 
-    def notification_works(self) -> None:
-        """A message got through: messages can be told again."""
-        if Condition.NOTIFICATION_FAILED in self._told:
+    def notification_works(self, notice: Notice) -> None:
+        """A message got through. The failure is over once all who were not reached have been, the same way: one channel does not mend another."""
+        self._failing.discard((notice.channel, notice.person))
+        if not self._failing and Condition.NOTIFICATION_FAILED in self._told:
             self._told.discard(Condition.NOTIFICATION_FAILED)
             self._edge(Condition.NOTIFICATION_FAILED, EdgeKind.FALSE, self._clock.now())
 

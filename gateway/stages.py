@@ -6,9 +6,11 @@ Nothing here waits: a stage hands what takes time (commits, sends) to its owner 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from adapters.codecs.alarm_json import unjournaled
 from adapters.journal import Entry, Journal, Outgoing
 from adapters.spool import Spool
 from alerts.admit import Admission
@@ -60,7 +62,7 @@ class Detect:
             turn.edges.extend(self._engine.judge(turn.readings))
         for origin in turn.offline:
             self._engine.silence.declared_offline(origin, turn.now, turn.edges)
-        turn.edges.extend(self._engine.advance(turn.now))
+        turn.edges.extend(self._engine.advance(turn.now if turn.until is None else turn.until))
 
 
 class Live:
@@ -114,7 +116,8 @@ class Chase:
             if due is not None and due <= turn.now:
                 turn.orders.append((site, chaser.advance(turn.now)))
         for notice in turn.undelivered:
-            turn.orders.append((notice.site, self._chasers[notice.site].undelivered(notice, turn.now)))
+            if notice.site in self._chasers:  # an outbox may hold messages of a site that is no longer configured
+                turn.orders.append((notice.site, self._chasers[notice.site].undelivered(notice, turn.now)))
         raised = [edge for site, orders in turn.orders for edge in orders.edges if self._is_news(site, edge)]
         if raised:
             events = self._books[self._home].edges([replace(edge, site=self._home) for edge in raised], turn.now)
@@ -144,48 +147,75 @@ class Parcel:
     notices: list[tuple[Outgoing, Notice]]
     withdrawn: list[str]
     answers: list[tuple[Request, Refusal | None]]
-    told: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Pending:
+    """A parcel, the transaction it waits for, and the timer of its patience."""
+
+    parcel: Parcel
+    entry: Entry
     timer: asyncio.TimerHandle | None = None
+    told: bool = False
+
+    def calm(self) -> None:
+        """It is told: nobody has to lose patience any more."""
+        if self.timer is not None:
+            self.timer.cancel()
 
 
 class Write:
-    """Everything a turn decided goes into the journal in one transaction, and from there to dispatch."""
+    """Everything a turn decided goes into the journal in one transaction, and from there to dispatch, in the order of the turns."""
 
     def __init__(self, scribe: Scribe, journal: Journal, tell: Callable[[Parcel], None]) -> None:
         self._scribe = scribe
         self._journal = journal
         self._tell = tell
+        self._pending: deque[_Pending] = deque()
         self.judged_through = 0
         self.on_unjournaled: Callable[[], None] = lambda: None
         """Told when something had to be told before the journal held it."""
 
     def run(self, turn: Turn) -> None:
-        """Queue the turn's transaction."""
-        if not (turn.events or turn.orders or turn.answers):
-            return
+        """Queue the turn's transaction; a turn that changed nothing has only its refusals to give."""
         entry, notices = self._scribe.compose(turn.events, turn.orders, turn.now)
-        entry.meta["judged_through"] = str(self.judged_through)
         withdrawn = [name for _, orders in turn.orders for name in orders.withdrawn]
         parcel = Parcel([o for o in entry.outgoing if o.kind == "publish"], notices, withdrawn, turn.answers)
         if entry.rows or entry.outgoing or entry.chains or entry.alarms:
-            self._send_when_durable(entry, parcel, urgent=any(event.alarm.tier.urgent for event in turn.events))
-        else:
-            self._deliver(parcel)
-
-    def _send_when_durable(self, entry: Entry, parcel: Parcel, *, urgent: bool) -> None:
-        loop = asyncio.get_running_loop()
-        parcel.timer = loop.call_later(PATIENCE[urgent], self._impatient, parcel)
-        self._journal.commit(entry).add_done_callback(lambda _done: self._deliver(parcel))
-
-    def _deliver(self, parcel: Parcel) -> None:
-        if parcel.timer is not None:
-            parcel.timer.cancel()
-        if not parcel.told:
-            parcel.told = True
+            entry.meta["judged_through"] = str(self.judged_through)
+            told = [*(event.alarm.tier for event in turn.events), *(notice.tier for _, notice in notices)]
+            self._send_when_durable(entry, parcel, urgent=any(tier.urgent for tier in told))
+        elif turn.answers:
             self._tell(parcel)
 
-    def _impatient(self, parcel: Parcel) -> None:
-        parcel.publications = [self._scribe.unjournaled(o) for o in parcel.publications]
-        parcel.notices = [(self._scribe.unjournaled(o), notice) for o, notice in parcel.notices]
-        self._deliver(parcel)
+    def _send_when_durable(self, entry: Entry, parcel: Parcel, *, urgent: bool) -> None:
+        pending = _Pending(parcel, entry)
+        pending.timer = asyncio.get_running_loop().call_later(PATIENCE[urgent], self._impatient, pending)
+        self._pending.append(pending)
+        self._journal.commit(entry).add_done_callback(lambda _done: self._durable())
+
+    def _durable(self) -> None:
+        """The oldest transaction is on the disk: tell it, or correct the topics that said it was not."""
+        pending = self._pending.popleft()
+        pending.calm()
+        if not pending.told:
+            self._tell(pending.parcel)
+            return
+        newer = {o.key for later in self._pending if later.told for o in later.parcel.publications}
+        self._tell(Parcel([o for o in pending.parcel.publications if o.retain and o.key not in newer], [], [], []))
+
+    def _impatient(self, pending: _Pending) -> None:
+        """Tell it from memory, after everything older that still waits: no topic may go back in time, no notice pass its withdrawal."""
+        for each in tuple(self._pending)[: self._pending.index(pending) + 1]:
+            if not each.told:
+                each.told = True
+                each.calm()
+                self._tell(self._from_memory(each))
         self.on_unjournaled()
+
+    def _from_memory(self, pending: _Pending) -> Parcel:
+        """The parcel saying that the journal does not hold it yet; its rows say so too, if they are still to be written."""
+        parcel, rows = pending.parcel, pending.entry.rows
+        rows[:] = [replace(row, body=unjournaled(row.body)) for row in rows]
+        publications = [self._scribe.unjournaled(o) for o in parcel.publications]
+        return Parcel(publications, [(self._scribe.unjournaled(o), notice) for o, notice in parcel.notices], parcel.withdrawn, parcel.answers)

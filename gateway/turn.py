@@ -35,6 +35,8 @@ class Turn:
     undelivered: Sequence[Notice] = ()
     edges: list[Edge] = field(default_factory=list)
     readings: Readings | None = None
+    until: int | None = None
+    """How far detection's clock may go, ns, when readings of an earlier run are judged again; None for `now`."""
     asides: list[Aside] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
     offline: list[tuple[str, str]] = field(default_factory=list)

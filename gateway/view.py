@@ -87,4 +87,6 @@ class View:
             found[Obstacle.SPOOL] = f"a commit of the spool has taken {(self.clock.now() - spool.committing_since) / SECOND:.1f} s so far"
         if Fault.DETECT in self.faults:
             found[Obstacle.DETECTION] = "detection is switched off by a fault point: nothing is judged"
+        elif self.pipeline.failed:
+            found[Obstacle.DETECTION] = f"judging failed {self.pipeline.failed} times, see the log; a restart judges again what it failed on"
         return found

@@ -97,6 +97,13 @@ class Silence:
         device.orphans[sensor] = since + int(self._columns.stale[sensor])
         self._due = min(self._due, device.orphans[sensor])
 
+    def subscribed(self, now: int) -> None:
+        """The broker answers for the first time: whoever was not heard yet is given its `stale` time from `now` (ns)."""
+        columns = self._columns
+        waiting = ~columns.heard & (columns.sick & int(Sick.STALE) == 0)
+        columns.arrival[waiting] = now
+        self.rearm()
+
     def cause_over(self, now: int) -> None:
         """What every silence was listed under is gone: whoever stays silent from here on is told as its own."""
         self.cause = None

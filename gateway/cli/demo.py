@@ -16,8 +16,9 @@ from rich.console import Console
 import simulators
 from alerts.ports import HazgateError
 from gateway.demo.audience import Reader, Screen
+from gateway.demo.cast import Plan
 from gateway.demo.picture import Picture
-from gateway.demo.play import Demo, Plan
+from gateway.demo.play import Demo
 from gateway.demo.reckoning import Outcome
 
 EXAMPLES: Final = """\

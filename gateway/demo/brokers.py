@@ -49,7 +49,7 @@ async def start(folder: Path, port: int) -> Broker:
     part = await parts.start(name, command, folder)
     try:
         await parts.until(lambda: parts.accepts(port), part, START_WITHIN)
-    except BaseException:
+    except BaseException:  # whatever it is, also a cancellation: nobody else knows the process yet
         part.kill()
         await part.ended()
         raise

@@ -52,7 +52,8 @@ class Part:
         """Wait until it has ended and everything it wrote was heard."""
         await self.process.wait()
         if self._reading is not None:
-            await self._reading
+            # whoever only watches may be cancelled; what was written must be heard all the same
+            await asyncio.shield(self._reading)
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL if that is not enough."""

@@ -110,6 +110,7 @@ class Picture:
         event = heard.event
         self.transitions += 1
         self.occurrences.add(event.occurrence)
+        over = self.incident.over
         self.incident.event(event)
         if event.event in DECIDED and event.condition in LIMIT_CONDITIONS:
             self.latencies.append(heard.latency)
@@ -117,6 +118,8 @@ class Picture:
             self.acknowledged[event.occurrence] = (event.by, instant(event.recorded_at))
         answered = event.event in ANSWERS
         self.note(heard.received, self._words(event), "dim" if not event.lead else "bold green3" if answered else event.tier)
+        if self.incident.over and not over:
+            self.note(heard.received, "the incident is over: every alarm of a limit has ended", "bold green3")
 
     def _words(self, event: AlarmEvent) -> str:
         name = f"{event.alarm} ({event.tier})"

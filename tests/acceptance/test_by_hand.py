@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from support.gateway import gateway, reading, site_file
-from support.servers import Heard, Mosquitto, mosquitto
-from support.sink import Answer, Sink, webhook_sink
+from support.servers import Heard, Mosquitto
+from support.sink import Answer, Sink
 from support.sites import sensor
 from support.wait import eventually
 
 READINGS = "hazgate/v1/north/rtu-1/readings"
-
-
-@pytest.fixture
-async def broker() -> AsyncIterator[Mosquitto]:
-    async with mosquitto() as server:
-        yield server
-
-
-@pytest.fixture
-async def sink() -> AsyncIterator[Sink]:
-    async with webhook_sink() as server:
-        yield server
 
 
 def states(heard: list[Heard], alarm: str) -> list[str]:

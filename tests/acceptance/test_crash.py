@@ -6,31 +6,17 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support.gateway import Gateway, gateway, reading, site_file
-from support.servers import Heard, Mosquitto, mosquitto
-from support.sink import Sink, webhook_sink
+from support.servers import Heard, Mosquitto
+from support.sink import Sink
 from support.sites import sensor
 from support.wait import eventually
 
 HEADS = [f"GT-{n:03}" for n in range(1, 21)]
 READINGS = "hazgate/v1/north/rtu-1/readings"
-
-
-@pytest.fixture
-async def broker() -> AsyncIterator[Mosquitto]:
-    async with mosquitto() as server:
-        yield server
-
-
-@pytest.fixture
-async def sink() -> AsyncIterator[Sink]:
-    async with webhook_sink() as server:
-        yield server
 
 
 def bodies(sink: Sink, condition: str) -> list[dict[str, Any]]:

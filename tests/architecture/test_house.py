@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import configparser
 import importlib.util
-import sys
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 

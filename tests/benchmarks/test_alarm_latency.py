@@ -65,9 +65,14 @@ async def commit_p99(north: Gateway) -> float:
 @pytest.mark.benchmark
 @pytest.mark.timeout(240)
 async def test_publish_to_alarm_event_with_the_store_and_without(tmp_path: Path) -> None:
-    changes = {"kind": "pressure", "unit": "kPa", "limits": {"high_high": 50}, "tiers": {}, "off_delay": "0s", "latch": False, "gas": None}
+    changes = {"kind": "pressure", "unit": "kPa", "limits": {"high_high": 50}, "tiers": {}, "off_delay": "0s", "latch": False}
+    changes["gas"] = None
     heads = [{k: v for k, v in sensor(f"PT-{n}", device=f"rtu-{n % 25}", **changes).items() if v is not None} for n in range(SENSORS)]
-    async with mosquitto(log="error", lines=["set_tcp_nodelay true"]) as broker, webhook_sink() as sink, gateway(tmp_path, broker, sink, site_file(*heads)) as north:
+    async with (
+        mosquitto(log="error", lines=["set_tcp_nodelay true"]) as broker,
+        webhook_sink() as sink,
+        gateway(tmp_path, broker, sink, site_file(*heads)) as north,
+    ):
         await north.start()
         clocked = Clocked()
         line, ear = await wire(broker.port, "load"), await wire(broker.port, "ear", clocked.heard)

@@ -48,29 +48,30 @@ async def test_five_thousand_messages_a_second_on_one_core(tmp_path: Path) -> No
     heads = [sensor(f"GT-{n}", device=f"rtu-{n % 50}") for n in range(SENSORS)]
     topics = [f"hazgate/v1/north/rtu-{n % 50}/readings" for n in range(SENSORS)]
     pin = ["taskset", "-c", "1"]
-    async with mosquitto(log="error", lines=["set_tcp_nodelay true"]) as broker, webhook_sink() as sink:
-        async with gateway(tmp_path, broker, sink, site_file(*heads)) as north:
-            await north.start(prefix=pin)
-            pids = [north.pid, *children(north.pid)]
-            line = await wire(broker.port, "load")
-            before, began = used(pids), time.perf_counter()
-            memory = [sum(map(resident, pids))]
-            task = asyncio.create_task(load(line, topics), name="load")
-            while not task.done():
-                await asyncio.wait([task], timeout=5)
-                memory.append(sum(map(resident, pids)))
-            sent = task.result()
-            elapsed = time.perf_counter() - began
-            await eventually(lambda: line.acknowledged == sent, within=30)
+    quiet = mosquitto(log="error", lines=["set_tcp_nodelay true"])
+    async with quiet as broker, webhook_sink() as sink, gateway(tmp_path, broker, sink, site_file(*heads)) as north:
+        await north.start(prefix=pin)
+        pids = [north.pid, *children(north.pid)]
+        line = await wire(broker.port, "load")
+        before, began = used(pids), time.perf_counter()
+        memory = [sum(map(resident, pids))]
+        task = asyncio.create_task(load(line, topics), name="load")
+        while not task.done():
+            await asyncio.wait([task], timeout=5)
+            memory.append(sum(map(resident, pids)))
+        sent = task.result()
+        elapsed = time.perf_counter() - began
+        await eventually(lambda: line.acknowledged == sent, within=30)
 
-            async def drained() -> bool:
-                balance = await north.get("balance")
-                return bool(balance["received"] == sent and balance["stored"] == sent and balance["closes"])
+        async def drained() -> bool:
+            balance = await north.get("balance")
+            return bool(balance["received"] == sent and balance["stored"] == sent and balance["closes"])
 
-            await eventually(drained, within=60, every=0.2)
-            took = time.perf_counter() - began
-            core = (used(pids) - before) / took
-            line.transport.close()
+        await eventually(drained, within=60, every=0.2)
+        took = time.perf_counter() - began
+        core = (used(pids) - before) / took
+        line.transport.close()
     print(f"\n{machine()}\n{RATE} single-reading QoS 1 messages/s for {SECONDS} s, {SENSORS} sensors, gateway and recorder on one core")
     print(f"  published {sent} in {elapsed:.1f} s; stored {sent}, balance closed, {took - elapsed:.1f} s after the last; {100 * core:.0f} % of the core")
     print(f"  resident, gateway + recorder, MiB every 5 s: {' '.join(f'{each:.0f}' for each in memory)}")
+    assert line.acknowledged == sent

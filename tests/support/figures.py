@@ -25,5 +25,4 @@ def resident(pid: int) -> float:
 
 def children(pid: int) -> list[int]:
     """Processes that this one started."""
-    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout
-    return [int(each) for each in found.split()]
+    return [int(each) for path in Path(f"/proc/{pid}/task").glob("*/children") for each in path.read_text().split()]

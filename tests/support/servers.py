@@ -250,7 +250,13 @@ class Tls:
 
 @contextlib.asynccontextmanager
 async def mosquitto(
-    *, users: Mapping[str, str] | None = None, acl: str | None = None, tls: Tls | None = None, lines: Sequence[str] = (), port: int | None = None, log: str = "all"
+    *,
+    users: Mapping[str, str] | None = None,
+    acl: str | None = None,
+    tls: Tls | None = None,
+    lines: Sequence[str] = (),
+    port: int | None = None,
+    log: str = "all",
 ) -> AsyncIterator[Mosquitto]:
     """A running mosquitto with unlimited queues and persistence.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
+from support.alarms import standing
 from support.sites import T0, raw, register, sensor
 
 from alerts.admit import Admission
-from alerts.alarm import Condition, Quarantine
+from alerts.alarm import Condition, Quarantine, State
 from alerts.edge import EdgeKind
 from alerts.reading import NO_TIME, SECOND, Mark, RawReading, Readings
 
@@ -192,3 +193,24 @@ def test_what_was_remembered_over_a_restart_is_recognized() -> None:
     for again in (after_frames, after_checkpoint):
         again.send(1, raw("GT-1", 5, 0))
         assert again.admission.counts.duplicate == 1
+
+
+def test_a_long_run_that_the_broker_repeats_is_recognized_over_a_restart() -> None:
+    door = Door()
+    runs = [[raw("GT-1", n, 10 * part + n / 10) for n in range(100)] for part in range(2)]
+    for part, run in enumerate(runs):
+        door.send(10 * part + 10, *run)
+    rows = door.rows()
+    again = Door()
+    again.admission.remember(rows)
+    for run in runs:
+        again.send(30, *run)
+    assert again.admission.counts.duplicate == 200
+    assert again.admission.batch.take() is None
+
+
+def test_a_clock_that_was_wrong_before_a_restart_ends_when_it_is_right() -> None:
+    door = Door()
+    door.admission.adopt([standing("rtu-1.clock_skew", sensor=None, state=State.ACTIVE_ACKNOWLEDGED)])
+    door.send(0, raw("GT-1", 1, 0))
+    assert [(edge.source, edge.condition, edge.kind) for edge in door.admission.edges] == [("rtu-1", Condition.CLOCK_SKEW, EdgeKind.FALSE)]

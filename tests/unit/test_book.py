@@ -298,3 +298,25 @@ def test_the_facts_of_an_unheard_sensor_are_enough() -> None:
     ward.true("GT-1.high", 1, 30)
     ward.true("GT-1.stale", 2)
     assert ward["GT-1.high"].value == 30
+
+
+def test_a_second_gap_in_watching_is_told_though_the_first_is_not_acknowledged() -> None:
+    ward = Ward()
+    assert ward.true("gw-1.monitoring_gap", 0, 60.0, returned_at=T0 + 60 * SECOND) == ["raise gw-1.monitoring_gap N>AU !"]
+    assert ward.true("gw-1.monitoring_gap", 0, 90.0, returned_at=T0 + 90 * SECOND) == [], "the same gap, seen to be longer after a crash at start"
+    assert ward.true("gw-1.monitoring_gap", 900, 400.0, returned_at=T0 + 1300 * SECOND) == ["re_raise gw-1.monitoring_gap AU>AU !"]
+    alarm = ward["gw-1.monitoring_gap"]
+    assert (alarm.annunciation, alarm.tier, alarm.value) == (2, "orange", 400)
+    assert (alarm.raised_at, alarm.returned_at) == (T0 + 900 * SECOND, T0 + 1300 * SECOND)
+    assert ward.do("acknowledge", "gw-1.monitoring_gap") == ["acknowledge gw-1.monitoring_gap AU>N"]
+
+
+def test_a_second_catch_up_is_told_though_the_first_is_not_acknowledged() -> None:
+    ward = Ward()
+    first = {"late": True, "returned_at": T0 + 5 * SECOND, "members": ("GT-1.high_high",), "peak": 60.0}
+    assert ward.true("rtu-1.past_excursion", 1, 60, **first) == ["raise rtu-1.past_excursion N>AU !"]
+    second = {"late": True, "returned_at": T0 + 90 * SECOND, "members": ("GT-1.high",), "peak": 30.0}
+    assert ward.true("rtu-1.past_excursion", 80, 30, **second) == ["re_raise rtu-1.past_excursion AU>AU !"]
+    grown = second | {"returned_at": T0 + 95 * SECOND}
+    assert ward.true("rtu-1.past_excursion", 80, 31, **grown) == []
+    assert ward["rtu-1.past_excursion"].members == ("GT-1.high", "GT-1.high_high"), "what was told first is still named"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.alarms import Ward, standing
+from support.alarms import EXPIRING, Ward, standing
 from support.sites import T0, sensor
 
 from alerts.alarm import Refusal, Role, State, Tier, Verb
@@ -339,3 +339,14 @@ def test_a_measurement_beyond_the_range_leaves_the_lead_of_the_other_side_alone(
     ward.true("GT-1.low", 4, 0)
     assert ward.do("verify", None, sensor="GT-1", args=MEASURED) == ["verify GT-1.high_high AA>AA"]
     assert [ward[alarm].lead for alarm in ("GT-1.high_high", "GT-1.low")] == [True, True]
+
+
+def test_where_two_must_answer_a_second_person_may_acknowledge_too_and_the_first_not_again() -> None:
+    red = {"steps": [{"tell": ["officer"]}], "repeat": "120s", "acknowledgers": 2}
+    ward = Ward(escalation=EXPIRING | {"red": red})
+    ward.true("GT-1.high_high", 1, 60)
+    assert ward.do("acknowledge", "GT-1.high_high", "li", at=10) == ["acknowledge GT-1.high_high AU>AA"]
+    assert ward.do("acknowledge", "GT-1.high_high", "li", at=11) is Refusal.ALREADY
+    assert ward.do("acknowledge", "GT-1.high_high", "bo", at=12) == ["acknowledge GT-1.high_high AA>AA"]
+    alarm = ward["GT-1.high_high"]
+    assert (alarm.acknowledged_by, alarm.acknowledged_at) == ("li", T0 + 10 * SECOND), "a second answer does not put off the end of the first"

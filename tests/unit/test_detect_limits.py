@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.alarms import standing
 from support.plant import Plant, told
 from support.sites import T0, raw, sensor
 
-from alerts.alarm import Condition
+from alerts.alarm import Condition, State
 from alerts.detect.engine import Engine
 from alerts.edge import Edge
 from alerts.reading import SECOND, Quality
@@ -196,3 +197,27 @@ def test_two_sensors_in_one_batch_do_not_touch_one_another(batch: int) -> None:
     readings = [raw(f"GT-{1 + n % 2}", 60 if n % 2 else 5, 1 + n / 10) for n in range(40)]
     edges = [e for start in range(0, 40, batch) for e in plant.engine.judge(plant.batch(*readings[start : start + batch]))]
     assert {e.source for e in edges} == {"GT-2"}
+
+
+def test_a_reading_without_a_value_begins_the_off_delay_anew() -> None:
+    plant = Plant(sensor("GT-1"))
+    plant.series([30, 5, 5, 5])
+    plant.at(5, math.nan, quality=Quality.BAD)
+    assert plant.series([5, 5, 5, 5, 5], start=6) == []
+    assert plant.at(11, 5) == ["GT-1.high false 11"]
+
+
+def test_what_a_person_measured_away_before_a_crash_raises_again_at_the_next_excursion() -> None:
+    plant = Plant(sensor("GT-1"))
+    plant.at(1, 100)
+    plant.engine.adopt([])
+    assert not plant.engine.latest("north", "GT-1", T0 + SECOND).over_range
+    assert plant.at(2, 60) == ["GT-1.high true 2", "GT-1.high_high true 2"]
+
+
+def test_over_range_that_nobody_verified_is_held_after_a_crash() -> None:
+    plant = Plant(sensor("GT-1", off_delay="0s"))
+    plant.engine.adopt([standing("GT-1.high", state=State.ACTIVE_ACKNOWLEDGED, over_range=True)])
+    assert plant.series([5, 5, 5]) == []
+    plant.engine.clear_over_range("north", "GT-1")
+    assert plant.at(4, 5) == ["GT-1.high false 4"]

@@ -161,3 +161,26 @@ def test_a_late_reading_touches_nothing_live() -> None:
     plant.engine.judge(plant.batch(raw("GT-1", 0, 50, historical=True), arrival=101))
     assert plant.engine.limits.active[0].tolist() == [False, False, True, True]
     assert plant.engine.latest("north", "GT-1", T0 + 101 * SECOND).value == 60
+
+
+def test_silence_of_who_was_never_heard_counts_from_the_first_subscription() -> None:
+    plant = Plant(ALONE)
+    plant.engine.silence.cause = "north-01.broker_lost"
+    assert plant.clock(25) == []
+    plant.engine.silence.subscribed(T0 + 25 * SECOND)
+    plant.engine.silence.cause_over(T0 + 25 * SECOND)
+    assert plant.clock(54) == []
+    assert plant.clock(55) == ["GT-1.stale true 55"]
+
+
+def test_while_the_broker_is_away_again_no_silence_is_told_as_its_own() -> None:
+    plant = Plant(sensor("GT-1"), sensor("GT-2", device="rtu-2"))
+    silence = plant.engine.silence
+    silence.cause = "north-01.broker_lost"
+    plant.clock(31)
+    silence.cause_over(T0 + 40 * SECOND)
+    silence.cause = "north-01.broker_lost"
+    assert plant.clock(600) == []
+    silence.cause_over(T0 + 600 * SECOND)
+    assert plant.clock(629) == []
+    assert plant.clock(630) == ["GT-1.stale true 630", "GT-2.stale true 630"]

@@ -360,3 +360,11 @@ def test_an_exhausted_chain_of_an_earlier_run_is_still_ended_by_an_answer() -> N
     before.until(200)
     line = Timeline(before.site, before.chains)
     assert [edge.kind for edge in line.acknowledged(210, line.alarm()).edges] == [EdgeKind.FALSE]
+
+
+def test_a_chain_goes_on_though_the_file_names_fewer_readers_than_before_the_restart() -> None:
+    red = RED | {"inform": [{"tell": ["an"]}, {"after": "5m", "tell": ["bo"]}]}
+    line = Timeline(build_site(escalation=with_chains(red=red)))
+    line.raised(0, line.alarm())
+    again = Timeline(build_site(), line.chains)
+    assert [kind for at, kind, _ in told(again.until(420)) if at > 60] == [REPEAT] * 9
