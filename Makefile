@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 FAST := tests/unit tests/contract tests/architecture
-SLOW := tests/integration tests/acceptance tests/scenario
+SLOW := tests/integration tests/acceptance
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -306,8 +306,11 @@ class _Engine:
             oldest, _ = self._files.popitem(last=False)
             self._db.execute(f'DETACH "{oldest}"')
         file = _File(f'"{name}"')
-        path = str(self._folder / f"{name}.duckdb").replace("'", "''")
-        self._db.execute(f"ATTACH '{path}' AS {file.alias} (ROW_GROUP_SIZE {ROW_GROUP})")
+        path = self._folder / f"{name}.duckdb"
+        if path.exists() and path.stat().st_size < 12_288:  # its three headers: a full disk cut its creation off, and it never held a row
+            path.unlink()
+        quoted = str(path).replace("'", "''")
+        self._db.execute(f"ATTACH '{quoted}' AS {file.alias} (ROW_GROUP_SIZE {ROW_GROUP})")
         self._prepare(file, name)
         self._files[name] = file
         return file

@@ -179,12 +179,14 @@ class Journal:
 
     def keys_since(self, recorded_at: int) -> set[str]:
         """The causes journaled since then (ns): what judging the same frames again must not do twice. Before `start` only."""
-        found = self._connection.execute("SELECT key FROM journal WHERE recorded_at >= ? AND key IS NOT NULL", (recorded_at,))
-        return {key for (key,) in found}
+        with _explaining(self._path):
+            found = self._connection.execute("SELECT key FROM journal WHERE recorded_at >= ? AND key IS NOT NULL", (recorded_at,))
+            return {key for (key,) in found}
 
     def tokens(self) -> list[Token]:
         """Every API token. Before `start` only."""
-        return [Token(*row) for row in self._connection.execute("SELECT id, hash, person, created, until FROM tokens")]
+        with _explaining(self._path):
+            return [Token(*row) for row in self._connection.execute("SELECT id, hash, person, created, until FROM tokens")]
 
     async def told(self, site: str, limit: int) -> list[Told]:
         """The newest messages to people of a site, newest first; read beside the writer, so that no commit waits for it.

@@ -7,8 +7,8 @@ never turned away.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,13 +16,9 @@ from alerts.alarm import Alarm, Condition, Quarantine
 from alerts.edge import Edge, EdgeKind
 from alerts.reading import COLUMNS, DTYPES, NO_SEQ, NO_TIME, SECOND, Mark, RawReading, Readings
 from alerts.register import Point, Register
+from alerts.repeats import Memory, Repeats
 from alerts.timing import Placing, Timekeeper
 from alerts.units import conversion
-
-REMEMBERED = 32
-"""How many stamps of a sensor are held against repeats at least; older ones are the store's to recognize."""
-RUNS = 4
-"""How many of its longest runs are held in full: a broker repeats whole messages, and a repeat must not look like the past."""
 
 
 @dataclass(slots=True)
@@ -66,22 +62,14 @@ class Batch:
         return Readings(*(np.array(values, DTYPES[name]) for name, values in zip(COLUMNS, columns, strict=True)))
 
 
-@dataclass(slots=True)
-class _Seqs:
-    last: int = NO_SEQ
-    seen: dict[tuple[int, int], float] = field(default_factory=dict)
-
-
 class Admission:
     """Decides over single readings, in order of arrival. Holds what recognizes repeats and wrong clocks."""
 
     def __init__(self, register: Register) -> None:
         self._points = {name: {p.sensor.id: p for p in register if p.site is site} for name, site in register.sites.items()}
         self._timekeeper = Timekeeper(len(register))
-        self._stamps: list[dict[int, tuple[float, ...]]] = [{} for _ in register.points]
-        self._held = [REMEMBERED] * len(register)
+        self._repeats = Repeats(register)
         self._last_time = [NO_TIME] * len(register)
-        self._seqs: dict[tuple[str, str], _Seqs] = {}
         self._skewed: set[tuple[str, str]] = set()
         self.batch = Batch()
         self.counts = Counts()
@@ -98,7 +86,7 @@ class Admission:
             if reading.time is not None:
                 newest[reading.sensor] = max(reading.time, newest.get(reading.sensor, NO_TIME))
         points = self._points[origin[0]]
-        self._make_room(Counter(points[reading.sensor].index for reading in readings if reading.sensor in points) if len(readings) > 1 else {})
+        self._repeats.make_room(Counter(points[reading.sensor].index for reading in readings if reading.sensor in points) if len(readings) > 1 else {})
         for reading in readings:
             self.counts.received += 1
             point = points.get(reading.sensor)
@@ -133,37 +121,19 @@ class Admission:
     def _unstamped(self, point: Point, reading: RawReading, arrival: int, *, retained: bool) -> None:
         if reading.seq == NO_SEQ:
             self.counts.unidentified += 1
-        elif self._repeated(point, reading):
+        elif self._repeats.counted(point.index, reading.seq, reading.value):
             self.counts.duplicate += 1
             return
         mark = Mark.UNTIMED | (Mark.LATE if retained or reading.historical else Mark.NONE)
         self._accept(point, reading, (arrival, arrival, NO_TIME), mark)
 
-    def _repeated(self, point: Point, reading: RawReading) -> bool:
-        """Identity without a time: the device's `seq` (with sensor and value, since a restarted device counts from 0 again)."""
-        seqs = self._seqs.setdefault((point.site.site, point.sensor.device), _Seqs())
-        if reading.seq == 0 and seqs.last > 0:
-            seqs.seen.clear()
-        key = (reading.seq, point.index)
-        known = seqs.seen.get(key)
-        if known is not None and _same(known, reading.value):
-            return True
-        seqs.seen[key] = reading.value
-        if len(seqs.seen) > 2 * REMEMBERED:
-            del seqs.seen[next(iter(seqs.seen))]
-        return False
-
     def _stamped(self, point: Point, reading: RawReading, moment: tuple[int, int], *, retained: bool) -> None:
         arrival, newest = moment
         stamp = int(reading.time or 0)
-        stamps = self._stamps[point.index]
-        known = stamps.get(stamp, ())
-        if any(_same(value, reading.value) for value in known):
+        known = self._repeats.stamped(point.index, stamp, reading.value)
+        if known is None:
             self.counts.duplicate += 1
             return
-        stamps[stamp] = (*known, reading.value)
-        if len(stamps) > self._held[point.index]:
-            del stamps[next(iter(stamps))]
         if known:
             self.counts.conflict += 1
         mark = Mark.CONFLICT if known else Mark.NONE
@@ -210,48 +180,25 @@ class Admission:
         if not mark & Mark.LATE:
             self._timekeeper.judged(point, time)
         if reading.seq != NO_SEQ:
-            self._count_seq(point, reading.seq)
+            self.counts.missing_seq += self._repeats.gap(index, reading.seq)
         self.batch.add((index, time, reading.value, int(reading.quality), arrival, device_time, np.nan, reading.seq, int(mark)))
-
-    def _count_seq(self, point: Point, seq: int) -> None:
-        seqs = self._seqs.setdefault((point.site.site, point.sensor.device), _Seqs())
-        if seqs.last != NO_SEQ and seq > seqs.last + 1:
-            self.counts.missing_seq += seq - seqs.last - 1
-        seqs.last = seq
 
     def remember(self, readings: Readings) -> None:
         """Readings from before a restart: recognize their repeats, know how far each sensor was."""
-        self._make_room(Counter(readings.sensor.tolist()))
-        for index, time, value, device_time, mark in zip(
-            readings.sensor.tolist(), readings.time.tolist(), readings.value.tolist(), readings.device_time.tolist(), readings.mark.tolist(), strict=True
-        ):
-            stamps = self._stamps[index]
-            if not mark & Mark.UNTIMED:
-                stamp = time if device_time == NO_TIME else device_time
-                stamps[stamp] = (*stamps.get(stamp, ()), value)
-                if len(stamps) > self._held[index]:
-                    del stamps[next(iter(stamps))]
-            if not mark & Mark.LATE:
-                self._timekeeper.newest[index] = max(self._timekeeper.newest[index], time)
-
-    def _make_room(self, runs: Mapping[int, int]) -> None:
-        """Hold more stamps of sensors that send this many readings at once."""
-        for index, run in runs.items():
-            self._held[index] = max(self._held[index], RUNS * run)
+        self._repeats.remember(readings)
+        newest = self._timekeeper.newest
+        live = (readings.mark & int(Mark.LATE)) == 0
+        for index, time in zip(readings.sensor[live].tolist(), readings.time[live].tolist(), strict=True):
+            newest[index] = max(newest[index], time)
 
     def adopt(self, alarms: Iterable[Alarm]) -> None:
         """The journal says that these devices' clocks are wrong: it ends when they are seen to be right."""
         self._skewed.update((alarm.site, alarm.source) for alarm in alarms if alarm.condition is Condition.CLOCK_SKEW and alarm.state.active)
 
-    def memory(self) -> list[tuple[int, int, float]]:
-        """(sensor, stamp, value) of everything held against repeats, for a checkpoint."""
-        return [(index, stamp, value) for index, stamps in enumerate(self._stamps) for stamp, values in stamps.items() for value in values]
+    def memory(self) -> Memory:
+        """Everything held against repeats, for a checkpoint."""
+        return self._repeats.memory()
 
-    def recall(self, memory: Iterable[tuple[int, int, float]]) -> None:
+    def recall(self, memory: Iterable[tuple[int, int, int, float]]) -> None:
         """Take up what `memory` gave."""
-        for index, stamp, value in memory:
-            self._stamps[index][stamp] = (*self._stamps[index].get(stamp, ()), value)
-
-
-def _same(one: float, other: float) -> bool:
-    return one == other or (one != one and other != other)  # noqa: PLR0124 (NaN is "no value", and no value twice is the same)
+        self._repeats.recall(memory)

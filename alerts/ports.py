@@ -6,6 +6,7 @@ that retries what to do: `Transient` may work later, `Permanent` never will.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -150,10 +151,15 @@ class Notice:
 
     @property
     def key(self) -> str:
-        """The outbox key of semantics 4.2, as text."""
+        """The outbox key of semantics 4.2, as text. It holds the person's address and stays in the outbox."""
         return "/".join(
             (self.site, self.occurrence, str(self.annunciation), self.kind, str(self.step), str(self.round), self.person, self.channel, self.to or "")
         )
+
+    @property
+    def id(self) -> str:
+        """What the outside knows it by: the sequence of its event and a digest of the key, the same each time it is sent."""
+        return f"{self.sequence}-{hashlib.sha256(self.key.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True, slots=True)

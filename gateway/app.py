@@ -12,13 +12,12 @@ from dataclasses import asdict
 from importlib.metadata import version
 
 from adapters.clock import SystemClock
-from adapters.journal import Entry, Journal
+from adapters.journal import Journal
 from adapters.lock import DirectoryLock
 from adapters.memory import settle
 from adapters.mqtt import LinkState
 from adapters.spool import Spool
 from alerts.alarm import Condition, EventKind
-from alerts.reading import SECOND
 from gateway import core, faults
 from gateway.admission import Admit
 from gateway.api.server import serve
@@ -32,6 +31,7 @@ from gateway.faults import Fault
 from gateway.hearing import Hearing
 from gateway.pipeline import Pipeline
 from gateway.publishing import StatePublisher, status_bytes
+from gateway.pulse import Pulse
 from gateway.recording import Recording
 from gateway.restart import Checkpoints, Resumption
 from gateway.scribe import Scribe
@@ -44,8 +44,7 @@ log = logging.getLogger("hazgate")
 
 STOP_WITHIN = 10.0
 """Seconds for a stop in order, whatever hangs."""
-ALIVE_EVERY = 10.0
-"""Seconds between two notes in the journal that somebody was watching, and two publications of an unchanged state."""
+
 
 Step = tuple[str, Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]
 """Name, what starts it, what stops it."""
@@ -77,7 +76,6 @@ class App:
         self.http = serve(self.view, settings.api)
         self.control = Control(self.view, settings.data_dir)
         self._stop = asyncio.Event()
-        self._alive: asyncio.Task[None] | None = None
 
     def _join(self, config: Config) -> None:
         """Connect the stages with one another and with the parts they drive."""
@@ -94,9 +92,10 @@ class App:
         self.pipeline = Pipeline(stages, self.clock, [] if Fault.DETECT in self.faults else deadlines)
         self.desk = Desk(self.pipeline, self.clock, Tokens(self.journal.tokens()), settings.commands.mqtt)
         self.desk.reply = self.broker.reply
-        self.states = StatePublisher(self.broker.prefix, judged.books, self.clock, lambda topic, body: self.broker.publish(topic, body, True, None))
+        self.states = StatePublisher(self.broker.prefix, judged.books, self.clock, self._publish_state)
         self.checkpoints = Checkpoints(judged, self.journal, self.spool)
         self.watch = SelfWatch(judged.home, judged.gateway, self.clock, self.pipeline.raised)
+        self.pulse = Pulse(self.journal, self.states, self.watch, self.clock)
         self.hearing = Hearing(judged.gateway, judged.engine, self.watch, self.clock, self.pipeline.arm)
         self.write.on_unjournaled = lambda: self.watch.broken(Condition.JOURNAL_FAILED, grace=0)
         self.pipeline.after = self._after
@@ -140,6 +139,7 @@ class App:
             ("journal", self.journal.start, self.journal.stop),
             ("dispatch", self.dispatch.start, self.dispatch.stop),
             ("resume", self._resume, self._last_words),
+            ("pulse", self.pulse.start, self.pulse.stop),
             ("control socket", self.control.start, self.control.stop),
             ("http", self.http.start, self.http.stop),
             ("broker", self.broker.start, self.broker.stop),
@@ -160,16 +160,12 @@ class App:
                 started.append(step)
             settle()
             log.info("guarding %s with %d sensors", ", ".join(self.core.register.sites), len(self.core.register))
-            self._alive = asyncio.create_task(self._keep_alive(), name="alive")
             await self._stop.wait()
         finally:
             await self._shut_down(started)
 
     async def _shut_down(self, started: list[Step]) -> None:
         end = time.perf_counter() + STOP_WITHIN
-        if self._alive is not None:
-            self._alive.cancel()
-            await asyncio.gather(self._alive, return_exceptions=True)
         for name, _, stop in reversed(started):
             left = max(0.2, end - time.perf_counter())
             try:
@@ -186,28 +182,11 @@ class App:
     async def _resume(self) -> None:
         parts = (self.spool, self.journal, self.live, self.pipeline, self.dispatch, self.scribe, self.watch, self.clock)
         Resumption(self._recovered, self.core, *parts).run(rejudge=Fault.REJUDGE not in self.faults)
-        self._note_alive()
         # until the broker answers, nobody is heard: that is one alarm, not one for each sensor
         self.hearing.link_is(LinkState.CONNECTING)
 
     async def _last_words(self) -> None:
         self.pipeline.stop()
-        self.states.stop()
-        self._note_alive()
-
-    async def _keep_alive(self) -> None:
-        while True:
-            self._note_alive()
-            self.states.refresh()
-            await asyncio.sleep(ALIVE_EVERY)
-            step = self.clock.follow()
-            if step:
-                log.warning("the system clock stepped by %.1f s; deadlines go by the monotonic clock", step / SECOND)
-            self.watch.clock_stepped(step)
-
-    def _note_alive(self) -> None:
-        began = self.clock.now()
-        self.journal.commit(Entry(meta={"alive": str(began)})).add_done_callback(lambda _done: self.watch.journal_took(self.clock.now() - began))
 
     def _status(self) -> bytes:
         return status_bytes(online=True, version=version("hazgate"), since=self._began, boot=self._boot, head=self.journal.head)
@@ -224,6 +203,11 @@ class App:
 
     def _on_command(self, message: Inbound, parts: list[str]) -> None:
         self.desk.from_broker(message, parts)
+
+    def _publish_state(self, topic: str, body: bytes) -> None:
+        # without a broker they would only pile up; the first thing a connection brings is the newest one
+        if self.broker.link.state is LinkState.UP:
+            self.broker.publish(topic, body, True, None)
 
     def _after(self, turn: Turn) -> None:
         if turn.events:

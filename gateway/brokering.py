@@ -22,7 +22,7 @@ REFUSED_FOR = 300.0
 """Seconds in which a topic that the broker refused is not tried again: mosquitto 2.0 ends the connection at every try, and a gateway without one is blind."""
 LAST_ACKNOWLEDGEMENTS = 1.0
 """Seconds that a stop waits for what was read to be durable: what is acknowledged now does not come twice."""
-MAX_AT_ONCE = 2**20
+MAX_AT_ONCE = 2**18
 """Bytes read before the pipeline must have had its turn."""
 
 

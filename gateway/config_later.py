@@ -56,7 +56,7 @@ def check_later(draft: Draft, table: tuple[Later, ...]) -> None:
         places = [keys for keys, value in _found(draft.data, later.path) if value not in (None, [], {}) and value != later.harmless]
         if places:
             more = f" (here and in {len(places) - 1} more)" if len(places) > 1 else ""
-            draft.add(places[0], f"is recorded but not judged by this version{more}: {later.what}", Severity.WARNING)
+            draft.add(places[0], f"is not acted on by this version{more}: {later.what}", Severity.WARNING)
 
 
 def _found(at: Any, path: tuple[str, ...], keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:

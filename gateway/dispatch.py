@@ -129,26 +129,29 @@ class Lane:
     async def _try(self, item: _Item) -> None:
         item.tries += 1
         body = repeated(item.outgoing.body) if item.may_repeat else item.outgoing.body
-        delivery = Delivery(item.notice, body, f"{item.outgoing.number}-{item.outgoing.key}", item.may_repeat)
+        delivery = Delivery(item.notice, body, item.notice.id, item.may_repeat)
         try:
             async with asyncio.timeout(self.channel.timeout / SECOND):
                 receipt = await self.channel.notifier.send(delivery)
         except TimeoutError:
             self._failed(item, f"no answer within {self.channel.timeout / SECOND:g} s")
         except Transient as error:
-            self._failed(item, str(error))
+            self._failed(item, str(error), error.retry_after or 0)
         except Permanent as error:
             self._dispatch.settle(item, Fate.FAILED, str(error))
         else:
             self._dispatch.settle(item, Fate.DELIVERED, receipt.text)
 
-    def _failed(self, item: _Item, words: str) -> None:
+    def _failed(self, item: _Item, words: str, at_least: int = 0) -> None:
+        """Try again later: after the back-off, or the `at_least` ns that the far side asked for, but before the deadline."""
         now = self._dispatch.clock.now()
         if now - item.since >= self.channel.deadline:
             self._dispatch.settle(item, Fate.EXPIRED, words)
             return
         self._dispatch.counters.retried += 1
         wait = min(FIRST_WAIT * 2 ** (item.tries - 1), LONGEST_WAIT) * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
+        left = (self.channel.deadline - (now - item.since)) / SECOND
+        wait = min(max(wait, at_least / SECOND), max(left, 0.0))
         item.may_repeat = item.may_repeat or "no answer" in words
         asyncio.get_running_loop().call_later(wait, self.put, item)
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 
+from alerts.ports import HazgateError
+
 
 class Fault(StrEnum):
     """Every fault point."""
@@ -18,7 +20,14 @@ class Fault(StrEnum):
     REJUDGE = "rejudge"
 
 
+class UnknownFault(HazgateError):
+    """The environment asks for a fault point that does not exist."""
+
+
 def active() -> frozenset[Fault]:
-    """The fault points that the environment asks for. Raises ValueError for an unknown name."""
-    names = [name.strip() for name in os.environ.get("HAZGATE_FAULT", "").split(",")]
-    return frozenset(Fault(name) for name in names if name)
+    """The fault points that the environment asks for. Raises UnknownFault."""
+    names = {name.strip() for name in os.environ.get("HAZGATE_FAULT", "").split(",")} - {""}
+    unknown = sorted(names - set(Fault))
+    if unknown:
+        raise UnknownFault(f"HAZGATE_FAULT names no fault point {', '.join(unknown)}; there is {', '.join(Fault)}")
+    return frozenset(map(Fault, names))

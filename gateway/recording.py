@@ -89,7 +89,7 @@ class Recording:
 
     async def _live(self) -> str:
         """One recorder from start to end; returns how it ended."""
-        command = (sys.executable, "-m", "gateway.recorder")
+        command = (sys.executable, "-P", "-m", "gateway.recorder")
         process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=os.environ | LEAN, limit=LONGEST_REPORT)
         self._process = process
         if process.stdin is None or process.stdout is None:

@@ -106,7 +106,7 @@ class Resumption:
         rows = np.array([places.get((p.site.site, p.sensor.id), -1) for p in self.core.register], np.intp)
         self.core.engine.restore(saved.arrays, rows)
         now_at = {old: new for new, old in enumerate(rows.tolist()) if old >= 0}
-        self.core.admission.recall((now_at[index], stamp, value) for index, stamp, value in saved.memory if index in now_at)
+        self.core.admission.recall((now_at[index], kind, number, value) for index, kind, number, value in saved.memory if index in now_at)
         self.spool.release(covered)
         return covered
 

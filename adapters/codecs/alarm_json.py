@@ -43,7 +43,9 @@ def notice_body(cause: Event | Alarm, notice: Notice, site: Site, now: int) -> b
     """
     if isinstance(cause, Alarm):
         cause = Event(EventKind.ESCALATE, cause, cause.state, notice.due, now)
-    notification = {"id": notice.key, "step": notice.step, "person": notice.person, "kind": notice.kind, "may_repeat": False}
+    notification: Json = {"id": notice.id, "step": notice.step, "person": notice.person, "kind": notice.kind, "may_repeat": False}
+    if notice.to is not None:
+        notification["to"] = notice.to
     return msgspec.json.encode({**_event(cause, site), "notification": notification})
 
 

@@ -19,7 +19,7 @@ class _Array(msgspec.Struct, array_like=True):
 class _Wire(msgspec.Struct, array_like=True):
     names: list[tuple[str, str]]
     arrays: dict[str, _Array]
-    memory: list[tuple[int, int, float]]
+    memory: list[tuple[int, int, int, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,10 @@ class Saved:
 
     names: list[tuple[str, str]]
     arrays: dict[str, NDArray[np.generic]]
-    memory: list[tuple[int, int, float]]
+    memory: list[tuple[int, int, int, float]]
 
 
-def encode(names: Sequence[tuple[str, str]], arrays: Mapping[str, NDArray[np.generic]], memory: Sequence[tuple[int, int, float]]) -> bytes:
+def encode(names: Sequence[tuple[str, str]], arrays: Mapping[str, NDArray[np.generic]], memory: Sequence[tuple[int, int, int, float]]) -> bytes:
     """One checkpoint as bytes."""
     packed = {name: _Array(array.dtype.str, array.shape, array.tobytes()) for name, array in arrays.items()}
     return msgspec.msgpack.encode(_Wire(list(names), packed, list(memory)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Literal
+from urllib.parse import quote
 
 from pydantic import Field
 
@@ -17,7 +18,7 @@ Publish = Callable[[str, bytes, Callable[[], None], Callable[[str], None]], None
 
 
 class TopicSettings(Model):
-    """A channel `kind: mqtt`. The topic gets the person's `to`, if there is one, as its last level."""
+    """A channel `kind: mqtt`. The topic gets the person's `to`, if there is one, as its last level, percent-encoded: `+` means something in a topic."""
 
     kind: Literal["mqtt"]
     topic: str = Field(pattern=r"^[^#+\s]+$", description="where messages are published, without wildcards")
@@ -42,7 +43,7 @@ class Topic:
                 done.set_result(refusal)
 
         to = delivery.notice.to
-        topic = f"{self._topic}/{to}" if to else self._topic
+        topic = f"{self._topic}/{quote(to, safe='')}" if to else self._topic
         self._publish(topic, delivery.body, lambda: settle(None), settle)
         refusal = await done
         if refusal is not None:

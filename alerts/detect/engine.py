@@ -6,6 +6,7 @@ Adding a detector is one file with a `Detector` and one line in `Engine.__init__
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +96,14 @@ class Engine:
             over_range=bool(columns.over_range[row]),
             per_minute=self._per_minute(row),
         )
+
+    def as_stands(self, alarm: Alarm) -> Alarm:
+        """An active limit alarm with its sensor's newest value and the worst since it began; any other as it is."""
+        point = self.register.find(alarm.site, alarm.source)
+        if point is None or alarm.condition not in LIMIT_CONDITIONS or not alarm.state.active or self.columns.time[point.index] == NO_TIME:
+            return alarm
+        peak = self.limits.worst(point.index, alarm.condition)
+        return replace(alarm, value=float(self.columns.value[point.index]), peak=alarm.peak if peak is None else peak)
 
     def _per_minute(self, row: int) -> float | None:
         columns = self.columns

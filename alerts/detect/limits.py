@@ -203,6 +203,12 @@ class Limits:
                 self.since[sensor, column] = self.decided[sensor, column] = at
                 self._edge((sensor, column), EdgeKind.FALSE, at, value, out)
 
+    def worst(self, sensor: int, condition: Condition) -> float | None:
+        """The peak of a limit that is active, in the sensor's unit."""
+        column = LIMITS.index(condition)
+        peak = float(self.peak[sensor, column] * SIGN[column])
+        return peak if self.active[sensor, column] and np.isfinite(peak) else None
+
     def adopt(self, sensor: int, condition: Condition, at: int) -> None:
         """The journal says this limit is active: hold it so until a reading ends it through its off-delay."""
         column = LIMITS.index(condition)

@@ -44,20 +44,20 @@ class Wanted(BaseModel):
 
 
 @router.get("", response_model=AlarmPage)
-async def alarms(site: AtSite, book: Alarms, wanted: Annotated[Wanted, Query()]) -> Response:
+async def alarms(view: Gateway, site: AtSite, book: Alarms, wanted: Annotated[Wanted, Query()]) -> Response:
     """Every alarm that is not normal: by tier, unacknowledged first, toxic before combustible, elder first."""
     kinds = {sensor.id: sensor.kind for sensor in site.sensors}
     found = family.listing(filter(wanted.takes, book.alarms().values()), lambda alarm: kinds.get(alarm.sensor or ""))
-    return page("alarms", found, lambda alarm: alarm_json.alarm_bytes(alarm, site), offset=wanted.offset, limit=wanted.limit)
+    return page("alarms", found, lambda alarm: alarm_json.alarm_bytes(view.engine.as_stands(alarm), site), offset=wanted.offset, limit=wanted.limit)
 
 
 @router.get("/{alarm}", response_model=AlarmBody)
-async def one_alarm(site: AtSite, book: Alarms, alarm: AlarmId) -> Response:
+async def one_alarm(view: Gateway, site: AtSite, book: Alarms, alarm: AlarmId) -> Response:
     """One alarm. 404 while it is normal: only what is not normal has a record."""
     found = book.alarms().get(alarm)
     if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"{alarm} is normal, or no alarm of site {site.site}")
-    return Response(alarm_json.alarm_bytes(found, site), media_type="application/json")
+    return Response(alarm_json.alarm_bytes(view.engine.as_stands(found), site), media_type="application/json")
 
 
 @router.post("/{alarm}/{verb}", response_model=AlarmDone, openapi_extra=COMMAND)
@@ -65,4 +65,4 @@ async def act_on_alarm(view: Gateway, site: AtSite, alarm: AlarmId, verb: Verbs,
     """Carry out a person's command on an alarm. Answers when it is durable, with the alarm as it stands then."""
     await carry_out(view, site, (person, verb), await request.body(), alarm=alarm)
     stands = view.books[site.site].alarms().get(alarm)
-    return raw({"ok": True, "alarm": None if stands is None else alarm_json.alarm_bytes(stands, site)})
+    return raw({"ok": True, "alarm": None if stands is None else alarm_json.alarm_bytes(view.engine.as_stands(stands), site)})

@@ -10,14 +10,14 @@ from fastapi import Path
 from adapters.codecs.command_json import CommandBody, UnreadableCommand, decode_command
 from alerts.alarm import Refusal, Verb
 from alerts.site import Site
-from gateway.api.models import CommandIn
+from gateway.api.models import CommandRequest
 from gateway.api.problems import Problem, Refused
 from gateway.desk import command_of
 from gateway.view import View
 
 Verbs = Annotated[str, Path(description="what is asked for", json_schema_extra={"enum": [verb.value for verb in Verb]})]
 
-COMMAND: Final = {"requestBody": {"required": False, "content": {"application/json": {"schema": CommandIn.model_json_schema()}}}}
+COMMAND: Final = {"requestBody": {"required": False, "content": {"application/json": {"schema": CommandRequest.model_json_schema()}}}}
 """The body in the interface's description. It is read by the codec that also reads commands over MQTT, so that both mean the same."""
 
 REFUSALS: Final[dict[int | str, dict[str, object]]] = {

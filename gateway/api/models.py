@@ -195,7 +195,7 @@ class SensorDone(BaseModel):
     sensor: SensorBody
 
 
-class CommandIn(BaseModel):
+class CommandRequest(BaseModel):
     """The body of a command: what the person saw, and what the verb needs. Other keys belong to the verb."""
 
     model_config = {"extra": "allow"}

@@ -42,11 +42,11 @@ def version() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (those of the process if left out) name; the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parsed = _parser(given).parse_args(given)
-    if parsed.version:
-        print(f"hazgate {version()}\n\n{NOTICE}")
-        return 0
     try:
+        parsed = _parser(given).parse_args(given)
+        if parsed.version:
+            print(f"hazgate {version()}\n\n{NOTICE}")
+            return 0
         status: int = parsed.run(parsed)
     except KeyboardInterrupt:
         return 130

@@ -20,6 +20,7 @@ from gateway.api.server import PortTaken
 from gateway.app import App
 from gateway.cli.main import NOTICE, version
 from gateway.config import Config, load
+from gateway.faults import UnknownFault
 
 log = logging.getLogger("hazgate")
 
@@ -74,6 +75,8 @@ def _run(config: Config) -> int:
     sys.setswitchinterval(SWITCH)
     try:
         uvloop.run(App(config).run())
+    except UnknownFault as error:
+        return _end(error, CONFIGURATION)
     except InUse as error:
         return _end(error, IN_USE)
     except Permanent as error:

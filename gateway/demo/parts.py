@@ -48,6 +48,13 @@ class Part:
             return str(json.loads(line)["message"])
         return line.strip()
 
+    @property
+    def end(self) -> str:
+        """How it ended, and what it said last."""
+        status = self.process.returncode
+        how = f"signal {-status}" if status is not None and status < 0 else f"exit status {status}"
+        return f"{how}; its last words: {self.last_words}"
+
     async def ended(self) -> None:
         """Wait until it has ended and everything it wrote was heard."""
         await self.process.wait()
@@ -120,7 +127,7 @@ async def until(ready: Callable[[], bool], part: Part, within: float) -> None:
     while not await asyncio.to_thread(ready):
         if part.process.returncode is not None:
             await part.ended()
-            raise Unplayable(f"{part.name} ended at its start: {part.last_words}")
+            raise Unplayable(f"{part.name} ended at its start with {part.end}")
         if loop.time() > end:
             raise Unplayable(f"{part.name} was not ready within {within:.0f} s: {part.last_words}")
         await asyncio.sleep(0.05)

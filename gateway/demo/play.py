@@ -130,7 +130,7 @@ class Demo:
             await asyncio.gather(stopping, *ends, return_exceptions=True)
         for part in cast.parts:
             if part is not simulator and part.process.returncode is not None:
-                raise Unplayable(f"{part.name} ended in mid-demo: {part.last_words}")
+                raise Unplayable(f"{part.name} ended in mid-demo with {part.end}")
 
     def _look(self) -> None:
         self._picture.settle(self._clock.now())
@@ -141,7 +141,7 @@ class Demo:
         if cast.simulated is None and self._stopping.is_set():
             raise Stopped(STOPPED)
         if cast.simulated is None:
-            raise Unplayable(f"the simulator ended without a result: {simulator.last_words}")
+            raise Unplayable(f"the simulator ended without a result, with {simulator.end}")
         self._picture.note(self._clock.now(), "the devices have stopped; waiting for the last readings to be stored", "dim")
         try:
             balance = await self._drained(observer, cast.simulated.published)

@@ -14,6 +14,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -116,6 +117,11 @@ def parts_of(pid: int) -> set[int]:
     return found
 
 
+def left_in(folder: Path) -> list[Path]:
+    """Temporary folders of demos."""
+    return list(folder.glob("hazgate-demo-*"))
+
+
 def gone(pids: set[int]) -> Callable[[], bool]:
     """Whether none of these processes runs any more."""
 
@@ -175,30 +181,37 @@ async def test_without_mosquitto_the_broker_in_python_serves_and_its_weakness_is
     assert run.summary["stored"] == run.summary["published"]
 
 
-async def test_the_live_view_shows_the_alarm_and_ctrl_c_leaves_nothing_behind() -> None:
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(HAZGATE, [HAZGATE, "demo"], os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"})
+async def test_the_live_view_shows_the_alarm_follows_the_terminal_and_ctrl_c_leaves_nothing_behind() -> None:
+    terminal, inside = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    # setsid makes the terminal the demo's own, so that the character Ctrl-C becomes a signal, as it does for a person
+    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")} | {"TERM": "xterm-256color"}
+    process = await asyncio.create_subprocess_exec("setsid", "--ctty", HAZGATE, "demo", stdin=inside, stdout=inside, stderr=inside, env=environment)
+    os.close(inside)
     shown = bytearray()
     loop = asyncio.get_running_loop()
-    loop.add_reader(terminal, lambda: _take(terminal, shown))
+    loop.add_reader(terminal, _take, terminal, shown)
     try:
         await eventually(lambda: b"\x1b[?1049h" in shown, within=20)
         await eventually(lambda: b"GT-101.high" in shown and b"told li" in shown, within=30)
-        parts = parts_of(pid)
+        assert b"Asia/Shanghai" not in shown
+        termios.tcsetwinsize(terminal, (60, 200))
+        await eventually(lambda: b"Asia/Shanghai" in shown, within=5)
+        parts = parts_of(process.pid)
         assert len(parts) >= 5
         os.write(terminal, b"\x03")
-        await eventually(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None, within=30, every=0.1)
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+        await asyncio.wait_for(process.wait(), 30)
         await eventually(gone(parts), within=5)
     finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
         loop.remove_reader(terminal)
         _take(terminal, shown)
         os.close(terminal)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    after = shown.decode(errors="replace").rpartition("\x1b[?1049l")[2]
-    assert "\x1b[?25h" in shown.decode(errors="replace")
+    assert process.returncode == 1
+    before, _, after = shown.decode(errors="replace").rpartition("\x1b[?1049l")
+    assert "\x1b[?25h" in before[-2000:] + after
     assert "Traceback" not in after
     assert "the incident was not over" in after
 
@@ -226,4 +239,4 @@ async def test_stopped_while_it_starts_the_demo_says_so_and_leaves_no_file(tmp_p
     assert await run.ended(30) == 1
     assert run.err.splitlines()[-1] == "stopped before the incident began"
     await eventually(gone(parts), within=5)
-    assert list(tmp_path.glob("hazgate-demo-*")) == []
+    assert left_in(tmp_path) == []

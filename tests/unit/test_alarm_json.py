@@ -161,7 +161,7 @@ def test_a_notice_is_the_event_and_whom_it_is_for() -> None:
     read = json.loads(alarm_json.notice_body(event, notice(), made.site, made.moment))
     assert list(read) == [*ALARM_KEYS, *EVENT_KEYS, "notification"]
     assert read["event"] == "raise"
-    assert read["notification"] == {"id": notice().key, "step": 0, "person": "li", "kind": "raise", "may_repeat": False}
+    assert read["notification"] == {"id": notice().id, "step": 0, "person": "li", "kind": "raise", "may_repeat": False}
 
 
 def test_a_later_step_tells_of_the_alarm_as_it_stands() -> None:

@@ -294,7 +294,7 @@ REMARKS = [
     ("    interval: 10s\n    commissioned: 2026-01-15", "    interval: 10s", "sensors", "1 of 3 are in commissioning and alarm nobody (RC-1"),
     ("{id: tank-area,", "{id: tank-area, min_healthy: 2,", "zones.tank-area.min_healthy", "asks for 2 healthy sensors of a kind"),
     (", repeat: 10m", "", "escalation.orange", "after the last step nobody is told again"),
-    (GT, f"{GT}\n    rate: {{rise: 5/m}}", "sensors.GT-1.rate", "is recorded but not judged by this version: rise and fall"),
+    (GT, f"{GT}\n    rate: {{rise: 5/m}}", "sensors.GT-1.rate", "is not acted on by this version: rise and fall"),
     (GT, f"{GT}\n    signal: {{kind: current}}", "sensors.GT-1.signal.kind", "taken as values, not as currents"),
     (PEOPLE, VOTES % ("GT-1", "high", "1oo1"), "votes", "no vote is judged"),
     (PEOPLE, RULE % ("tank-area", "pressure"), "rules", "no rule is judged"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from support.alarms import standing
 from support.plant import Plant, told
 from support.sites import T0, raw, sensor
 
-from alerts.alarm import Condition, State
+from alerts.alarm import Alarm, Condition, State, Tier
 from alerts.detect.engine import Engine
 from alerts.edge import Edge
 from alerts.reading import SECOND, Quality
@@ -155,6 +156,16 @@ def test_the_peak_is_the_worst_value_since_the_condition_began() -> None:
     plant.at(2, 45)
     (edge,) = plant.engine.judge(plant.batch(raw("GT-1", 5, 3)))
     assert (edge.condition, edge.value, edge.peak) == (Condition.HIGH, 5, 45)
+
+
+def test_an_active_alarm_shows_its_sensors_newest_value_and_its_peak() -> None:
+    plant = Plant(sensor("GT-1"))
+    plant.series([30, 45, 40])
+    alarm = Alarm("north", "GT-1", Condition.HIGH, Tier.ORANGE, State.ACTIVE_UNACKNOWLEDGED, value=30, peak=30)
+    shown = plant.engine.as_stands(alarm)
+    assert (shown.value, shown.peak) == (40, 45)
+    latched = replace(alarm, state=State.LATCHED_ACKNOWLEDGED)
+    assert plant.engine.as_stands(latched) is latched
 
 
 def test_a_checkpoint_carries_running_delays_over_a_restart() -> None:
