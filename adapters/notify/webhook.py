@@ -6,10 +6,11 @@ import asyncio
 import json
 import logging
 import re
+import sys
 from email.utils import parsedate_to_datetime
-from typing import Final, Literal
+from types import ModuleType
+from typing import Final, Literal, cast
 
-import httpx
 from pydantic import Field, field_validator
 
 from adapters.secret import Secret
@@ -18,6 +19,10 @@ from alerts.ports import Delivery, HazgateError, Permanent, Receipt, Transient
 from alerts.reading import SECOND
 from alerts.site import Model, Rate, Spell
 from alerts.units import duration
+
+# httpx would load a terminal library for a command line that nobody uses here: 5 MiB resident
+sys.modules.setdefault("httpx._main", cast("ModuleType", None))
+import httpx  # noqa: E402 (see above)
 
 _ANSWER_BYTES: Final = 65_536
 _SAID: Final = 200

@@ -13,6 +13,7 @@ import uvloop
 from pydantic import BaseModel
 
 from adapters.lock import InUse
+from adapters.memory import one_heap
 from adapters.secret import Secret
 from alerts.ports import HazgateError, Permanent
 from gateway import logs
@@ -52,6 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the gateway of `arguments.config`; the exit status."""
+    one_heap()
     logs.set_up()
     _say_what_it_is_not()
     config = load(arguments.config)
