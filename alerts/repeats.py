@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from alerts.reading import NO_SEQ, NO_TIME, Mark, Readings
 from alerts.register import Register
 
-LEAST = 32
+LEAST = 16
 """Stamps of a sensor that are held in any case."""
 MOST = 1024
 """Stamps of a sensor that are held beyond its longest runs, though they be of the last 2 s."""
