@@ -112,7 +112,7 @@ class Admission:
         wanted = point.sensor.unit
         if reading.unit is None or reading.unit == wanted:
             return True
-        found = conversion(reading.unit, wanted) if wanted else None
+        found = conversion(reading.unit, wanted, point.sensor.substance) if wanted else None
         if found is None:
             return False
         reading.value = reading.value * found[0] + found[1]

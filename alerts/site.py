@@ -125,7 +125,9 @@ class Sensor(Model):
     device: Id
     unit: UnitName | None = None
     gas: str | None = None
-    reference_temperature: Number | None = None
+    reference_temperature: Number | None = Field(None, ge=-50, le=100, description="degC that a gas's mg/m3 and ppm refer to")
+    molar_mass: Number | None = Field(None, gt=0, description="of the gas, in g/mol; left out, the table of gases supplies it")
+    lel: Number | None = Field(None, gt=0, le=100, description="of the gas, in %VOL; left out, the table of gases supplies it")
     range: tuple[Number, Number]
     interval: Spell
     limits: Limits = Limits()
@@ -158,6 +160,11 @@ class Sensor(Model):
     def gas_kind(self) -> bool:
         """Whether a value at the top of the range must be taken as anything above it (semantics 2.6)."""
         return self.kind in ("combustible_gas", "open_path", "toxic_gas", "oxygen")
+
+    @property
+    def substance(self) -> units.Substance:
+        """What unit conversions need of its gas."""
+        return units.Substance(self.molar_mass, self.lel, self.reference_temperature)
 
     def tier(self, condition: Condition) -> Tier:
         """The tier of a limit condition; YELLOW where neither profile nor site says one."""

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from alerts.alarm import LIMITS
 from alerts.site import Site
+from gateway.config_figure import Figure
 from gateway.config_gateway import GatewayDraft, check_together
 from gateway.config_later import GATEWAY, SITE, check_later
 from gateway.config_names import check_names
 from gateway.config_people import check_people
 from gateway.config_problem import Problem, Severity
-from gateway.config_profiles import Figure, origins
+from gateway.config_profiles import origins
 from gateway.config_remarks import remark
 from gateway.config_sensor import check_sensors
 from gateway.config_site import SiteDraft

@@ -62,7 +62,7 @@ IN_SITE = [
     # units
     Wrong('unit: "%LEL"', "unit: LEL", "unit: LEL", "sensors.GT-1.unit", "did you mean %LEL?"),
     Wrong('    unit: "%LEL"\n', "", "- id: GT-1", "sensors.GT-1.unit", "is missing; write the unit of its readings"),
-    Wrong('unit: "%LEL"', "unit: kPa", "unit: kPa", "sensors.GT-1.unit", "is read in %LEL by this version, not in kPa"),
+    Wrong('unit: "%LEL"', "unit: kPa", "unit: kPa", "sensors.GT-1.unit", "is read in %LEL or %VOL or ppm by this version, not in kPa"),
     Wrong('unit: "%LEL"', "unit: ppm", "- id: GT-1", "sensors.GT-1.reference_temperature", "the temperature in degC that the figures of a gas in ppm"),
     Wrong("    gas: propane\n", "", "- id: GT-1", "sensors.GT-1.gas", "write the gas"),
     # limits
