@@ -23,13 +23,14 @@ from alerts.units import conversion
 
 @dataclass(slots=True)
 class Counts:
-    """What admission saw since it was last asked, each counted where it happens."""
+    """What admission saw since it was last asked, each counted where it happens. ignored: elements of devices' own messages that are none of ours."""
 
     received: int = 0
     duplicate: int = 0
     conflict: int = 0
     unidentified: int = 0
     missing_seq: int = 0
+    ignored: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,11 +69,18 @@ class Source(Model):
 
 
 class Codec(Model):
-    """How a device's own payload is read."""
+    """How a device's own payload is read, and where it is published. docs/codecs.md says what each kind takes."""
 
     kind: Literal["json", "mapped", "senml", "sparkplug"] = "json"
-    topic: str | None = None
-    paths: dict[str, str] = {}
+    topic: str | None = Field(None, description="the device's own topic; + for any level, {sensor} for the level that names the sensor")
+    paths: dict[str, str] = Field({}, description="mapped: what stands where, such as {value: $.v, time: $.ts}")
+    values: dict[Id, str] = Field({}, description="mapped: the path of each sensor's value in one object")
+    names: dict[str, Id] = Field({}, description="the device's name of a sensor, and the sensor's id")
+    units: dict[str, UnitName] = Field({}, description="mapped, senml: the device's word for a unit, and ours")
+    qualities: dict[str, Literal["good", "uncertain", "bad", "calibrating", "test"]] = Field(
+        {}, description="mapped: the device's word for a quality, and ours"
+    )
+    time: Literal["ms", "s", "rfc3339"] = "ms"
 
 
 class Device(Model):

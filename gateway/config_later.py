@@ -40,7 +40,6 @@ SITE: Final = (
     Later(("sensors", "*", "signal", "kind"), "readings are taken as values, not as currents", "direct"),
     Later(("sensors", "*", "test_interval"), "nothing becomes due"),
     Later(("sensors", "*", "calibration_interval"), "nothing becomes due"),
-    Later(("devices", "*", "codec", "kind"), "the device is read as JSON", "json"),
     Later(("devices", "*", "unit"), "a reading without a unit is taken in the sensor's", "optional"),
     Later(("work",), "nothing can be shelved or inhibited"),
     Later(("rota", "*", "overrides"), "the rota goes by its shifts alone"),

@@ -298,7 +298,6 @@ REMARKS = [
     (GT, f"{GT}\n    signal: {{kind: current}}", "sensors.GT-1.signal.kind", "taken as values, not as currents"),
     (PEOPLE, VOTES % ("GT-1", "high", "1oo1"), "votes", "no vote is judged"),
     (PEOPLE, RULE % ("tank-area", "pressure"), "rules", "no rule is judged"),
-    (PEOPLE, "devices: [{id: rtu-1, codec: {kind: senml}}]\npeople:\n", "devices.rtu-1.codec.kind", "is read as JSON"),
     (PEOPLE, "templates: {zh: {short: x}}\npeople:\n", "templates", "messages keep their own words"),
     ("repeat: 120s}", "repeat: 120s, verify_within: 10m}", "escalation.red.verify_within", "nobody is reminded to verify"),
 ]
