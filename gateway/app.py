@@ -8,9 +8,9 @@ import secrets
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from importlib.metadata import version
 
+from adapters import registry
 from adapters.clock import SystemClock
 from adapters.journal import Journal
 from adapters.lock import DirectoryLock
@@ -32,7 +32,7 @@ from gateway.hearing import Hearing
 from gateway.pipeline import Pipeline
 from gateway.publishing import StatePublisher, status_bytes
 from gateway.pulse import Pulse
-from gateway.recording import Recording
+from gateway.recording import Recording, labels
 from gateway.restart import Checkpoints, Resumption
 from gateway.routes import Routes
 from gateway.scribe import Scribe
@@ -67,7 +67,7 @@ class App:
         self._recovered = self.journal.recover()
         self.core = core.build(config, self._recovered, self._began)
         self.spool = Spool.open(settings.data_dir / "spool.db", self.core.register, self.clock)
-        self.recording = Recording(self.spool, settings.data_dir, asdict(settings.store), self._on_store)
+        self.recording = Recording(self.spool, settings.data_dir, registry.plain(settings.store), self._on_store, labels(self.core.register, settings.store))
         self.routes = Routes(self.core.register)
         self.broker = Broker(settings.broker, settings.gateway, self.core.register, self.routes.filters())
         sends = channels(settings.notify, self.broker.publish_notice)
