@@ -100,6 +100,21 @@ class Admission:
                 self._stamped(point, reading, (arrival, newest.get(reading.sensor, reading.time or 0)), retained=retained)
         return rejected
 
+    def believes(self, device: tuple[str, str]) -> bool:
+        """Whether the clock of this (site, device) is taken to be right."""
+        return device not in self._skewed
+
+    def rising(self, point: Point, stamps: list[int], values: list[float], arrival: int) -> None:
+        """Know of live readings of one sensor that `admit` would let pass as they are, the last of which came at `arrival`.
+
+        They are in the sensor's own unit, their stamps rise, are newer than any before and inside the live window, and
+        their device is believed. They do not go into `batch`: whoever calls this has them in columns.
+        """
+        self.counts.received += len(stamps)
+        self._repeats.rising(point.index, stamps, values)
+        self._last_time[point.index] = stamps[-1]
+        self._timekeeper.kept_step(point, stamps[-1], arrival)
+
     def _refused(self, point: Point | None, reading: RawReading, origin: tuple[str, str]) -> Rejection | None:
         if point is None:
             return Rejection(Quarantine.UNKNOWN_SENSOR, f"no sensor {reading.sensor} is configured for site {origin[0]}")
