@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.service import EVERY
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 TARGETS = {"help", "install", "install-dev", "system-packages", "demo", "test", "test-fast", "check", "fix", "bench"}
@@ -130,6 +132,8 @@ def test_the_service_runs_as_its_own_user_and_is_restarted() -> None:
     service = unit()["Service"]
     assert service["User"] not in {"root", "nobody"}
     assert service["Restart"] == "on-failure"
+    assert service["Type"] == "notify"
+    assert float(service["WatchdogSec"].removesuffix("s")) > 2 * EVERY
     assert service["NoNewPrivileges"] == "yes"
     assert service["ProtectSystem"] == "strict"
 
