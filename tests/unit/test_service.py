@@ -95,7 +95,8 @@ async def test_without_a_watchdog_the_state_is_told_and_no_sign_of_life(tmp_path
         assert ear.said("STATUS") == ["guarding north (sensors: 6)"]
 
 
-async def test_without_a_service_manager_nothing_is_told_and_all_goes_on() -> None:
+async def test_without_a_service_manager_there_is_nothing_to_say_and_nothing_to_remark_on(caplog: pytest.LogCaptureFixture) -> None:
     service = Parts().service()
     await service.start()
     await service.stop()
+    assert caplog.records == []
