@@ -147,6 +147,12 @@ class Journal:
         """Told the error's words when commits begin to fail, and None when they succeed again. On the loop."""
         self.took: deque[float] = deque(maxlen=4096)
         """How long the newest commits took, in seconds."""
+        self._trying_since: float | None = None
+
+    @property
+    def under_way(self) -> float:
+        """Seconds that the try of a commit that is under way has taken so far; 0 if there is none. On the loop."""
+        return 0.0 if self._trying_since is None else asyncio.get_running_loop().time() - self._trying_since
 
     def _head(self) -> bytes:
         row = self._connection.execute("SELECT hash FROM journal ORDER BY sequence DESC LIMIT 1").fetchone()
@@ -230,10 +236,12 @@ class Journal:
         loop = asyncio.get_running_loop()
         for attempt in range(1_000_000_000):
             try:
-                began = loop.time()
+                self._trying_since = began = loop.time()
                 await loop.run_in_executor(self._thread, self._commit, entries)
                 self.took.append(loop.time() - began)
+                self._trying_since = None
             except (sqlite3.Error, OverflowError) as error:
+                self._trying_since = None
                 self.on_trouble(str(error))
                 if self._stopping:
                     return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 import signal
 import time
@@ -17,6 +18,7 @@ from adapters.lock import DirectoryLock
 from adapters.memory import settle
 from adapters.mqtt import LinkState
 from adapters.spool import Spool
+from adapters.systemd import Systemd
 from alerts.alarm import Condition, EventKind
 from gateway import core, faults
 from gateway.admission import Admit
@@ -37,6 +39,7 @@ from gateway.restart import Checkpoints, Resumption
 from gateway.routes import Routes
 from gateway.scribe import Scribe
 from gateway.selfwatch import SelfWatch
+from gateway.service import Service
 from gateway.stages import Chase, Detect, Live, Parcel, Record, Write
 from gateway.turn import Inbound, Turn
 from gateway.view import REACHABLE, View
@@ -77,6 +80,8 @@ class App:
         self.view = self._look(config)
         self.http = serve(self.view, settings.api)
         self.control = Control(self.view, settings.data_dir)
+        committing = {"spool": self.view.spool_under_way, "journal": lambda: self.journal.under_way}
+        self.service = Service(Systemd(os.environ), self.view.status, committing)
         self._stop = asyncio.Event()
 
     def _join(self, config: Config) -> None:
@@ -146,6 +151,7 @@ class App:
             ("control socket", self.control.start, self.control.stop),
             ("http", self.http.start, self.http.stop),
             ("broker", self.broker.start, self.broker.stop),
+            ("service manager", self.service.start, self.service.stop),
         )
 
     async def run(self) -> None:

@@ -25,8 +25,8 @@ from gateway.pipeline import Pipeline
 
 REACHABLE = "reachable"
 """What `store_state` says of a store that takes what it is given; anything else is what it said instead."""
-COMMIT_WITHIN = SECOND
-"""A commit of the spool that takes longer than this has stopped the ingest (semantics 8.4)."""
+COMMIT_WITHIN = 1.0
+"""Seconds: a commit of the spool that takes longer has stopped the ingest (semantics 8.4)."""
 
 
 class Obstacle(StrEnum):
@@ -74,17 +74,28 @@ class View:
         """Id -> site, in file order."""
         return self.register.sites
 
+    def spool_under_way(self) -> float:
+        """Seconds that a commit of the spool has taken so far; 0 if there is none, or if the disk refuses it and it is tried again."""
+        since = self.spool.committing_since
+        return 0.0 if since is None or self.spool.failure is not None else (self.clock.now() - since) / SECOND
+
+    def status(self) -> str:
+        """What this gateway does, in one line: what it guards, and what keeps it from that."""
+        told = [f"guarding {', '.join(self.sites())} (sensors: {len(self.register)})", *self.obstacles().values()]
+        if (store := self.store_state()) != REACHABLE:
+            told.append(f"store: {store}")
+        return "; ".join(told)
+
     def obstacles(self) -> dict[Obstacle, str]:
         """What keeps this gateway from taking readings in and judging them, with words for each; empty if nothing does."""
         found: dict[Obstacle, str] = {}
         link = self.link_state()
         if link != LinkState.UP:
             found[Obstacle.LINK] = f"the broker is not connected: {link}"
-        spool = self.spool
-        if spool.failure is not None:
-            found[Obstacle.SPOOL] = f"the spool cannot commit: {spool.failure}"
-        elif spool.committing_since is not None and self.clock.now() - spool.committing_since > COMMIT_WITHIN:
-            found[Obstacle.SPOOL] = f"a commit of the spool has taken {(self.clock.now() - spool.committing_since) / SECOND:.1f} s so far"
+        if self.spool.failure is not None:
+            found[Obstacle.SPOOL] = f"the spool cannot commit: {self.spool.failure}"
+        elif (taken := self.spool_under_way()) > COMMIT_WITHIN:
+            found[Obstacle.SPOOL] = f"a commit of the spool has taken {taken:.1f} s so far"
         if Fault.DETECT in self.faults:
             found[Obstacle.DETECTION] = "detection is switched off by a fault point: nothing is judged"
         elif self.pipeline.failed:

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.service import EVERY
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-TARGETS = {"help", "install", "install-dev", "system-packages", "demo", "test", "test-fast", "check", "fix", "bench"}
+TARGETS = {"help", "install", "install-dev", "system-packages", "demo", "test", "test-fast", "check", "fix", "bench", "bundle"}
 
 
 def documents() -> str:
@@ -104,7 +106,7 @@ def test_every_file_that_compose_mounts_is_in_the_repository() -> None:
     mounts = [str(mount).split(":") for service in compose()["services"].values() for mount in service.get("volumes", [])]
     files = [source for source, *_ in mounts if source.startswith(".")]
     assert files
-    assert [source for source in files if not (ROOT / source).is_file()] == []
+    assert [source for source in files if not (ROOT / source).exists()] == []
     assert {source for source, *_ in mounts if not source.startswith(".")} == set(compose()["volumes"])
 
 
@@ -130,6 +132,8 @@ def test_the_service_runs_as_its_own_user_and_is_restarted() -> None:
     service = unit()["Service"]
     assert service["User"] not in {"root", "nobody"}
     assert service["Restart"] == "on-failure"
+    assert service["Type"] == "notify"
+    assert float(service["WatchdogSec"].removesuffix("s")) > 2 * EVERY
     assert service["NoNewPrivileges"] == "yes"
     assert service["ProtectSystem"] == "strict"
 

@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
-PASSWORDS = {name: f"secret of {name}" for name in ("hazgate", "rtu-1", "rtu-2", "li", "wang")}
+PASSWORDS = {name: f"secret of {name}" for name in ("hazgate", "rtu-1", "rtu-2", "li", "wang", "simulator")}
+STATUS = "hazgate/v1/gateways/north-01/status"
 BEYOND_THE_DEFAULT_QUEUE = 1500
 
 
@@ -111,13 +112,12 @@ async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
         yield deployed
 
 
-async def heard(broker: Broker, speaker: str, topics: list[str], listener: str = "hazgate") -> list[str]:
+async def heard(broker: Broker, speaker: str, topics: list[str], listener: str = "hazgate", last: str = STATUS) -> list[str]:
     """Which of the topics `listener` hears when `speaker` publishes to each in turn.
 
-    The gateway's word that everything has been said comes last, on a topic that every listener is shown to hear.
+    The gateway's word that everything has been said comes last, on a topic that the listener is shown to hear.
     Each topic has a connection of its own: mosquitto 2.0 ends an MQTT 5 connection that published without permission.
     """
-    last = "hazgate/v1/gateways/north-01/status"
     seen: list[str] = []
     async with asyncio.timeout(10), broker.login(listener) as ears:
         await ears.subscribe("hazgate/v1/#", qos=1)
@@ -143,6 +143,14 @@ async def test_nobody_is_let_in_without_a_password(broker: Broker) -> None:
 async def test_a_device_publishes_its_own_readings_only(broker: Broker) -> None:
     own, others, alarm = "hazgate/v1/north/rtu-1/readings", "hazgate/v1/north/rtu-2/readings", "hazgate/v1/north/alarms/GT-101.high"
     assert await heard(broker, "rtu-1", [own, others, alarm]) == [own]
+
+
+async def test_the_simulator_plays_the_devices_of_its_own_site_only_and_hears_its_alarms(broker: Broker) -> None:
+    played = ["hazgate/v1/demo/gds-1/readings", "hazgate/v1/demo/gds-1/status"]
+    foreign = ["hazgate/v1/north/rtu-1/readings", "hazgate/v1/demo/alarms/GT-101.high", "hazgate/v1/demo/commands/li/acknowledge"]
+    assert await heard(broker, "simulator", [*foreign, *played]) == played
+    hidden = ["hazgate/v1/demo/commands/li/acknowledge", "hazgate/v1/north/alarm-events"]
+    assert await heard(broker, "hazgate", hidden, listener="simulator", last="hazgate/v1/demo/alarm-events") == []
 
 
 async def test_a_person_commands_in_nobody_elses_name(broker: Broker) -> None:
