@@ -13,8 +13,8 @@ from pathlib import Path
 
 from alerts.alarm import LIMITS
 from alerts.site import Site
-from gateway.config_figure import Figure
 from gateway.config_codecs import check_codecs, check_topics
+from gateway.config_figure import Figure
 from gateway.config_gateway import GatewayDraft, check_together
 from gateway.config_later import GATEWAY, SITE, check_later
 from gateway.config_names import check_names

@@ -8,13 +8,13 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from adapters import registry
 from adapters.clock import SystemClock
 from adapters.codecs.alarm_json import event_bytes, time_text
 from alerts.alarm import Event, Tier
@@ -109,7 +109,7 @@ def _recording(arguments: argparse.Namespace, site: Site) -> Iterator[Recording]
     if not isinstance(config, Config):
         raise WrongFile("\n".join(str(problem) for problem in config if problem.severity is Severity.ERROR))
     query = Query(arguments.since, arguments.until, site=site.site)
-    with opened(Path(config.gateway.data_dir), asdict(config.gateway.store)) as source:
+    with opened(Path(config.gateway.data_dir), registry.plain(config.gateway.store)) as source:
         yield Recording(0, iter(())) if source is None else stored(source, site, query)
 
 
