@@ -97,6 +97,7 @@ class SensorBody(BaseModel):
     place: str
     unit: str | None
     value: float | None = Field(description="of the newest live reading that had one; null if there is none")
+    state: str | None = Field(None, description="what that value is called, where the site file names the sensor's states")
     time: str | None = Field(description="event time of that value")
     arrival: str | None = Field(description="when the newest live reading came, with or without a value")
     age: float | None = Field(description="seconds since then")
