@@ -161,6 +161,16 @@ async def test_a_site_shows_the_worst_color_and_counts(gateway: Running) -> None
     assert (await gateway.get("/sites")) == [{key: found[key] for key in ("site", "name", "timezone", "color", "active", "unacknowledged", "sensors")}]
 
 
+async def test_a_site_shows_its_register_of_hazard_sources_and_the_zones_of_each(tmp_path: Path) -> None:
+    register = [{"id": "MH-1", "name": "罐区", "level": 2, "filing": "2024-117", "responsible": "wang"}]
+    registered = {"sources": register, "zones": [{"id": "pumps", "source": "MH-1"}]}
+    async with running(write(tmp_path, site=site_file(**registered)), "broker") as gateway:
+        found = await gateway.get("/sites/north")
+    responsible = {"person": "wang", "name": "王主任"}
+    assert found["sources"] == [{"source": "MH-1", "name": "罐区", "level": 2, "filing": "2024-117", "responsible": responsible, "zones": ["pumps"]}]
+    assert found["zones"][0]["source"] == "MH-1"
+
+
 async def test_the_rota_names_who_is_on_duty_but_not_their_numbers(gateway: Running) -> None:
     found = await gateway.get("/sites/north/rota")
     assert {"role": "officer", "on_duty": [{"person": "li", "name": "李工"}]} in found["duty"]
