@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alerts.alarm import Alarm, Condition, Quarantine
+from alerts.current import measure
 from alerts.edge import Edge, EdgeKind
 from alerts.reading import COLUMNS, DTYPES, NO_SEQ, NO_TIME, SECOND, Mark, RawReading, Readings
 from alerts.register import Point, Register
@@ -121,17 +122,24 @@ class Admission:
         if point.sensor.device != origin[1]:
             return Rejection(Quarantine.WRONG_DEVICE, f"{reading.sensor} belongs to device {point.sensor.device}, not {origin[1]}")
         if not self._convert(point, reading):
-            return Rejection(Quarantine.WRONG_QUANTITY, f"{reading.sensor} is read in {point.sensor.unit}; {reading.unit} is another quantity")
+            wanted = "mA" if point.sensor.signal.kind == "current" else point.sensor.unit
+            return Rejection(Quarantine.WRONG_QUANTITY, f"{reading.sensor} is read in {wanted}; {reading.unit} is another quantity")
         return None
 
     def _convert(self, point: Point, reading: RawReading) -> bool:
-        wanted = point.sensor.unit
-        if reading.unit is None or reading.unit == wanted:
-            return True
-        found = conversion(reading.unit, wanted, point.sensor.substance) if wanted else None
-        if found is None:
-            return False
-        reading.value = reading.value * found[0] + found[1]
+        """Bring the value into the sensor's unit. False if it measures something else."""
+        sensor = point.sensor
+        is_current = sensor.signal.kind == "current"
+        wanted = "mA" if is_current else sensor.unit
+        if reading.unit is not None and reading.unit != wanted:
+            found = conversion(reading.unit, wanted, sensor.substance) if wanted else None
+            if found is None:
+                return False
+            reading.value = reading.value * found[0] + found[1]
+        if is_current:
+            reading.raw = reading.value
+            reading.value, quality = measure(sensor, reading.raw)
+            reading.quality = reading.quality if quality is None else quality
         return True
 
     def _unstamped(self, point: Point, reading: RawReading, arrival: int, *, retained: bool) -> None:
@@ -197,7 +205,7 @@ class Admission:
             self._timekeeper.judged(point, time)
         if reading.seq != NO_SEQ:
             self.counts.missing_seq += self._repeats.gap(index, reading.seq)
-        self.batch.add((index, time, reading.value, int(reading.quality), arrival, device_time, np.nan, reading.seq, int(mark)))
+        self.batch.add((index, time, reading.value, int(reading.quality), arrival, device_time, reading.raw, reading.seq, int(mark)))
 
     def remember(self, readings: Readings) -> None:
         """Readings from before a restart: recognize their repeats, know how far each sensor was."""

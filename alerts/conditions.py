@@ -38,6 +38,9 @@ class Conditions:
                 self._false(group[0], now)
             else:
                 self._over_range(group[0], now)
+            for alarm in self._watch.tiers.dry() if kind is not EdgeKind.FALSE else ():
+                change = Change(promoted(alarm, Tier.RED), EventKind.TIER_RAISE, told=True, key=group[0].key)
+                self._watch.ledger.write([change], Cause(group[0].at, now))
 
     def resume(self, sensor: str, now: int) -> None:
         """Let the ends take effect that over-range had withheld from a sensor's alarms."""

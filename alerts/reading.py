@@ -100,7 +100,8 @@ DTYPES: dict[str, str] = {
 class RawReading:
     """One reading as a codec understood it, before anybody asked whether it is known.
 
-    time: ns, or None when the device sent none. value: NaN for none. unit: as sent, None when absent.
+    time: ns, or None when the device sent none. value: NaN for none. unit: as sent, None when absent. raw: mA, once
+    admission has made the value of it.
     """
 
     sensor: str
@@ -110,3 +111,4 @@ class RawReading:
     quality: Quality = Quality.GOOD
     seq: int = NO_SEQ
     historical: bool = False
+    raw: float = np.nan

@@ -111,12 +111,25 @@ class RateLimit(Model):
     method: Literal["least_squares", "theil_sen"] = "least_squares"
 
 
+class Code(Model):
+    """What currents from `at_least` (mA) to before `below` mean instead of a measurement; None is without an end."""
+
+    means: Literal["fault", "calibrating", "over_range"]
+    at_least: Number | None = None
+    below: Number | None = None
+
+
 class Signal(Model):
-    """What the device sends: the value itself, or the raw loop current."""
+    """What the device sends: the value itself, or the raw loop current, in mA.
+
+    `raw`: the currents at the ends of the sensor's range. `codes`: tried in order; the loader adds those of the model
+    that `map` names and NAMUR NE 43's behind the site's own.
+    """
 
     kind: Literal["direct", "current"] = "direct"
     raw: tuple[Number, Number] = (4.0, 20.0)
     map: str | None = None
+    codes: tuple[Code, ...] = ()
 
 
 class Sensor(Model):
@@ -172,6 +185,10 @@ class Sensor(Model):
     def substance(self) -> units.Substance:
         """What unit conversions need of its gas."""
         return units.Substance(self.molar_mass, self.lel, self.reference_temperature)
+
+    def state(self, value: float) -> str | None:
+        """What a value is called; None for one that has no name."""
+        return self.states.get(int(value)) if value.is_integer() else None
 
     def tier(self, condition: Condition) -> Tier:
         """The tier of a limit condition; YELLOW where neither profile nor site says one."""

@@ -26,6 +26,12 @@ CALIBRATION: Final = 3600 * SECOND
 UNCALLED: Final = frozenset({"power", "wind"})
 """Kinds whose sickness calls nobody."""
 
+WATER: Final = frozenset({"fire_water_pressure", "fire_water_level"})
+"""Kinds whose low-low is RED while a fire or gas alarm is."""
+
+_BURNING: Final = frozenset({"combustible_gas", "open_path", "toxic_gas", "smoke", "heat", "flame", "manual_call_point"})
+_DANGER: Final = (Condition.HIGH, Condition.HIGH_HIGH, Condition.FIRE, Condition.MANUAL)
+
 FIXED: Final[Mapping[Condition, Tier]] = MappingProxyType(
     {
         Condition.STEL: Tier.ORANGE,
@@ -82,6 +88,8 @@ class Tiers:
         self._pairs = {pair.id: pair for pair in site.pairs}
         self._healthy: dict[tuple[str, str], frozenset[str]] = {}
         self._red_capable = {sensor.id for sensor in site.sensors if red_capable(site, sensor)}
+        self._water = [f"{sensor.id}.{Condition.LOW_LOW}" for sensor in site.sensors if sensor.kind in WATER]
+        self._dangers = [f"{sensor.id}.{danger}" for sensor in site.sensors if sensor.kind in _BURNING for danger in _DANGER] if self._water else []
         self._judges: dict[Condition, Callable[[Alarm, int], Tier]] = {
             **dict.fromkeys(SICK, self._sick),
             **dict.fromkeys((Condition.STUCK, Condition.SUSPECT_DATA, Condition.INHIBITED), self._doubtful),
@@ -121,6 +129,16 @@ class Tiers:
         """Whether any of its conditions, or a vote or rule over it, has tier RED."""
         return sensor.id in self._red_capable
 
+    def dry(self) -> list[Alarm]:
+        """Fire water that is out and not RED yet, though a fire or gas alarm is."""
+        out = [alarm for alarm in map(self._standing, self._water) if alarm is not None and alarm.state.active and alarm.tier is not Tier.RED]
+        return out if out and self._burns() else []
+
+    def _burns(self) -> bool:
+        """Whether a RED of a fire or gas sensor in service stands; until it is reset, if it latches."""
+        found = map(self._standing, self._dangers)
+        return any(alarm is not None and alarm.tier is Tier.RED and not alarm.suppression for alarm in found)
+
     def _chosen(self, alarm: Alarm, tier: Tier) -> Tier:
         sensor = self._sources.sensor(alarm.source)
         return tier if sensor is None else sensor.tiers.get(alarm.condition, tier)
@@ -128,7 +146,9 @@ class Tiers:
     def _limit(self, alarm: Alarm, _now: int) -> Tier:
         """A limit of a sensor that nobody knows (any more) may have been RED."""
         sensor = self._sources.sensor(alarm.source)
-        return Tier.RED if sensor is None else sensor.tier(alarm.condition)
+        if sensor is None or (alarm.id in self._water and self._burns()):
+            return Tier.RED
+        return sensor.tier(alarm.condition)
 
     def _sick_sensors(self, alarm: Alarm) -> list[Sensor]:
         return [sensor for sensor in self._sources.concerned(alarm.source, alarm.members) if sensor.kind not in UNCALLED]

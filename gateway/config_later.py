@@ -37,7 +37,6 @@ SITE: Final = (
     Later(("sensors", "*", "rate"), "rise and fall are not judged"),
     Later(("sensors", "*", "response_time"), "nothing is predicted"),
     Later(("sensors", "*", "when"), "the limit holds always"),
-    Later(("sensors", "*", "signal", "kind"), "readings are taken as values, not as currents", "direct"),
     Later(("sensors", "*", "test_interval"), "nothing becomes due"),
     Later(("sensors", "*", "calibration_interval"), "nothing becomes due"),
     Later(("devices", "*", "unit"), "a reading without a unit is taken in the sensor's", "optional"),

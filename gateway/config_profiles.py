@@ -21,6 +21,7 @@ from alerts.reading import SECOND
 from alerts.site import Flag, Model, Text, UnitName
 from gateway.config_figure import Figure
 from gateway.config_gases import Gas, find, substance
+from gateway.config_signals import with_codes
 from gateway.config_yaml import Document, parse
 
 
@@ -167,10 +168,7 @@ def complete(raw: Mapping[str, Any], known: Standard) -> dict[str, Any]:
     limits = raw.get("limits", {})
     if isinstance(limits, dict):
         whole["limits"] = {**known.limits, **limits}
-    if profile.discrete:
-        whole.setdefault("range", _extent(raw.get("states")))
-    if profile.gas:
-        _name_gas(whole, known)
+    _describe(whole, known)
     for key in ("off_delay", "latch"):
         whole.setdefault(key, getattr(profile, key).value)
     whole.setdefault("on_delay", (known.on_delay or profile.on_delay).value)
@@ -191,9 +189,15 @@ def _extent(states: object) -> list[float]:
     return [min(numbers), max(numbers)] if len(set(numbers)) > 1 else [0.0, 1.0]
 
 
-def _name_gas(whole: dict[str, Any], known: Standard) -> None:
-    if known.profile.of_gas is not None:
-        whole.setdefault("gas", known.profile.of_gas)
+def _describe(whole: dict[str, Any], known: Standard) -> None:
+    """What the sensor is, as opposed to how it is judged: range of a state, gas, codes of its signal."""
+    profile = known.profile
+    if profile.discrete:
+        whole.setdefault("range", _extent(whole.get("states")))
+    if profile.of_gas is not None:
+        whole.setdefault("gas", profile.of_gas)
+    if isinstance(whole.get("signal"), dict):
+        whole["signal"] = with_codes(whole["signal"], profile.kind, gas=profile.gas)
     if known.gas is not None:
         whole.setdefault("molar_mass", known.gas.molar_mass.value)
         if known.gas.lel is not None:

@@ -6,6 +6,7 @@ Each rule yields where and what; the figures are those the product promises to r
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -16,11 +17,15 @@ from alerts.site import Sensor
 from alerts.units import span_text
 from gateway.config_draft import Finding
 from gateway.config_profiles import Standard
+from gateway.config_signals import signal_maps
 from gateway.config_site import SiteDraft
 from gateway.config_words import choice, nearest, shown
 from gateway.config_yaml import Keys
 
 SLOWEST_GAS: Final = 30 * SECOND
+LIVE_ZERO: Final = 3.8
+LIVE_TOP: Final = 20.5
+"""mA between which NAMUR NE 43 sees a measurement."""
 LONGEST_RED_GAS: Final = 5 * SECOND
 LONGEST_RED: Final = 15 * SECOND
 _HIGH_SIDE: Final = frozenset({Condition.HIGH, Condition.HIGH_HIGH})
@@ -203,13 +208,23 @@ def _rate(case: Case) -> Iterator[Finding]:
 
 
 def _signal(case: Case) -> Iterator[Finding]:
-    low, high = case.sensor.signal.raw
+    signal = case.sensor.signal
+    low, high = signal.raw
     if low >= high:
         yield case.at("signal", "raw"), f"goes from {low:g} to {high:g} mA; the current of the lower end of the range comes first, such as [4, 20]"
+    elif signal.kind == "current" and not LIVE_ZERO <= low < high <= LIVE_TOP:
+        yield case.at("signal", "raw"), f"{low:g} to {high:g} mA leaves {LIVE_ZERO:g} to {LIVE_TOP:g}, the only currents that are no sign of a fault"
+    if signal.map is not None and signal.map not in signal_maps():
+        yield case.at("signal", "map"), choice(signal.map, signal_maps(), "model of instrument")
+    if signal.kind == "direct" and (signal.map is not None or signal.codes):
+        yield case.at("signal", "kind"), "is direct, where neither map nor codes mean anything; write kind: current"
 
 
 def _states(case: Case) -> Iterator[Finding]:
     sensor = case.sensor
+    twice = [name for name, count in Counter(sensor.states.values()).items() if count > 1]
+    if twice:
+        yield case.at("states"), f"{', '.join(twice)} stands for more than one number; each state needs a name of its own"
     if sensor.normal is not None and sensor.normal not in sensor.states.values():
         yield case.at("normal"), f"{shown(sensor.normal)} is none of the sensor's states"
 

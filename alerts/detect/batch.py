@@ -31,6 +31,7 @@ class Sick(IntFlag):
     OFFLINE = 2
     BAD = 4
     RANGE = 8
+    CURRENT = 16
 
 
 class Columns:
@@ -71,7 +72,8 @@ class Columns:
 class Round:
     """Readings of different sensors: row k is one reading of sensor `sensor[k]`.
 
-    usable: it carries a value to judge. good: the value may also end things. Both False for "no value".
+    usable: it carries a value to judge. good: the value may also end things. Both False for "no value". fault: it has
+    no value because its current says that the instrument failed.
     """
 
     sensor: Indices
@@ -81,6 +83,7 @@ class Round:
     arrival: Ints
     usable: Mask
     good: Mask
+    fault: Mask
 
 
 class Detector(Protocol):
@@ -123,4 +126,5 @@ def make_round(readings: Readings, columns: Columns) -> Round:
     """One round of readings that are already known to be of different sensors."""
     usable = np.isfinite(readings.value) & (readings.quality != Quality.BAD)
     good = usable & (readings.quality != Quality.UNCERTAIN) & (readings.value >= columns.floor[readings.sensor])
-    return Round(readings.sensor, readings.time, readings.value, readings.quality, readings.arrival, usable, good)
+    fault = np.isfinite(readings.raw) & np.isnan(readings.value) & (readings.quality == Quality.BAD)
+    return Round(readings.sensor, readings.time, readings.value, readings.quality, readings.arrival, usable, good, fault)

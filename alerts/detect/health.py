@@ -8,7 +8,12 @@ from alerts.detect.limits import Limits
 from alerts.edge import Edge, EdgeKind
 from alerts.register import Register
 
-CONDITION = {Sick.STALE: Condition.STALE, Sick.BAD: Condition.BAD_QUALITY, Sick.RANGE: Condition.OUT_OF_RANGE}
+CONDITION = {
+    Sick.STALE: Condition.STALE,
+    Sick.BAD: Condition.BAD_QUALITY,
+    Sick.RANGE: Condition.OUT_OF_RANGE,
+    Sick.CURRENT: Condition.CURRENT_FAULT,
+}
 
 
 class Health:

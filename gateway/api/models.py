@@ -39,6 +39,13 @@ class BalanceBody(BaseModel):
     closes: bool
 
 
+class PersonBody(BaseModel):
+    """Somebody of the site; how to reach them is not shown."""
+
+    person: str
+    name: str
+
+
 class SiteBrief(BaseModel):
     """One line of the list of sites."""
 
@@ -60,6 +67,18 @@ class ZoneBody(BaseModel):
     color: Color
     in_service: int
     of: int
+    source: str | None = Field(None, description="the registered source of major hazard it belongs to")
+
+
+class SourceBody(BaseModel):
+    """A registered source of major hazard: its level (1 is the worst), where it is filed, who answers for it, its zones."""
+
+    source: str
+    name: str
+    level: int
+    filing: str
+    responsible: PersonBody | None
+    zones: list[str]
 
 
 class SiteBody(SiteBrief):
@@ -67,6 +86,7 @@ class SiteBody(SiteBrief):
 
     at: str
     zones: list[ZoneBody]
+    sources: list[SourceBody] = Field(default_factory=list)
 
 
 class SensorHealth(StrEnum):
@@ -97,6 +117,7 @@ class SensorBody(BaseModel):
     place: str
     unit: str | None
     value: float | None = Field(description="of the newest live reading that had one; null if there is none")
+    state: str | None = Field(None, description="what that value is called, where the site file names the sensor's states")
     time: str | None = Field(description="event time of that value")
     arrival: str | None = Field(description="when the newest live reading came, with or without a value")
     age: float | None = Field(description="seconds since then")
@@ -205,13 +226,6 @@ class CommandRequest(BaseModel):
     comment: str | None = None
     until: str | int | None = None
     at: str | int | None = None
-
-
-class PersonBody(BaseModel):
-    """Somebody of the site; how to reach them is not shown."""
-
-    person: str
-    name: str
 
 
 class DutyBody(BaseModel):

@@ -59,6 +59,7 @@ def _body(view: View, point: Point) -> SensorBody:
         place=sensor.place,
         unit=sensor.unit,
         value=latest.value,
+        state=None if latest.value is None else sensor.state(latest.value),
         time=None if latest.time is None else time_text(latest.time),
         arrival=None if latest.arrival is None else time_text(latest.arrival),
         age=None if latest.arrival is None else (now - latest.arrival) / SECOND,

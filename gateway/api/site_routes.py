@@ -14,7 +14,7 @@ from alerts.color import SiteColor
 from alerts.reading import SECOND
 from alerts.site import Site
 from gateway.api.context import AtSite, Gateway
-from gateway.api.models import DutyBody, GapBody, NotificationBody, NotificationPage, PersonBody, RotaBody, SiteBody, SiteBrief, ZoneBody
+from gateway.api.models import DutyBody, GapBody, NotificationBody, NotificationPage, PersonBody, RotaBody, SiteBody, SiteBrief, SourceBody, ZoneBody
 from gateway.api.pages import array, fitting, raw
 
 AHEAD: Final = 30 * 24 * 3600 * SECOND
@@ -37,11 +37,26 @@ async def one_site(view: Gateway, site: AtSite) -> SiteBody:
     now = view.clock.now()
     color = view.books[site.site].color(now)
     zones = [
-        ZoneBody(zone=zone.id, name=zone.name, hazard=zone.hazard, color=shown.color, in_service=shown.in_service, of=shown.of)
+        ZoneBody(zone=zone.id, name=zone.name, hazard=zone.hazard, color=shown.color, in_service=shown.in_service, of=shown.of, source=zone.source)
         for zone in site.zones
         if (shown := color.zones.get(zone.id)) is not None
     ]
-    return SiteBody(**_brief(site, color).model_dump(), at=time_text(now), zones=zones)
+    return SiteBody(**_brief(site, color).model_dump(), at=time_text(now), zones=zones, sources=_sources(site))
+
+
+def _sources(site: Site) -> list[SourceBody]:
+    people = {person.id: PersonBody(person=person.id, name=person.name) for person in site.people}
+    return [
+        SourceBody(
+            source=source.id,
+            name=source.name,
+            level=source.level,
+            filing=source.filing,
+            responsible=people.get(source.responsible),
+            zones=[zone.id for zone in site.zones if zone.source == source.id],
+        )
+        for source in site.sources
+    ]
 
 
 def _brief(site: Site, color: SiteColor) -> SiteBrief:

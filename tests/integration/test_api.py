@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,33 @@ async def test_a_site_shows_the_worst_color_and_counts(gateway: Running) -> None
     assert (found["color"], found["name"], found["sensors"], found["active"]) == ("red", "北罐区", 2, 2)
     assert [(zone["zone"], zone["color"], zone["in_service"], zone["of"]) for zone in found["zones"]] == [("pumps", "red", 1, 2)]
     assert (await gateway.get("/sites")) == [{key: found[key] for key in ("site", "name", "timezone", "color", "active", "unacknowledged", "sensors")}]
+
+
+async def test_a_site_shows_its_register_of_hazard_sources_and_the_zones_of_each(tmp_path: Path) -> None:
+    register = [{"id": "MH-1", "name": "罐区", "level": 2, "filing": "2024-117", "responsible": "wang"}]
+    registered = {"sources": register, "zones": [{"id": "pumps", "source": "MH-1"}]}
+    async with running(write(tmp_path, site=site_file(**registered)), "broker") as gateway:
+        found = await gateway.get("/sites/north")
+    responsible = {"person": "wang", "name": "王主任"}
+    assert found["sources"] == [{"source": "MH-1", "name": "罐区", "level": 2, "filing": "2024-117", "responsible": responsible, "zones": ["pumps"]}]
+    assert found["zones"][0]["source"] == "MH-1"
+
+
+async def test_a_loop_current_arrives_as_a_value_and_a_state_by_its_name(tmp_path: Path) -> None:
+    loop = sensor("GT-1", signal={"kind": "current", "map": "msa-ultima-x"})
+    valve = {"id": "XV-1", "kind": "digital_state", "zone": "pumps", "device": "rtu-1", "interval": "1s", "states": {"0": "open", "1": "shut"}}
+    path = write(tmp_path, site=site_file(loop, valve))
+    site = tmp_path / "north.yaml"
+    site.write_text(re.sub(r'"([01])":', r"\1:", site.read_text(encoding="utf-8")), encoding="utf-8")  # JSON has no numbers as keys
+    async with running(path, "broker") as gateway:
+        gateway.reads(6.0, name="GT-1")
+        gateway.reads(1.0, name="XV-1")
+
+        async def seen() -> bool:
+            page = await gateway.get("/sites/north/sensors")
+            return [(each["value"], each["state"]) for each in page["sensors"]] == [(12.5, None), (1.0, "shut")]
+
+        await eventually(seen)
 
 
 async def test_the_rota_names_who_is_on_duty_but_not_their_numbers(gateway: Running) -> None:

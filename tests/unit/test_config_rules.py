@@ -99,6 +99,10 @@ IN_SITE = [
     Wrong(GT, f"{GT}\n    rate: {{rise: 5}}", "rate:", "sensors.GT-1.rate.rise", "expected a rate such as 5/m"),
     Wrong("    interval: 2s", "    interval: 2s\n    rate: {rise: null, fall: null}", "rate:", "sensors.PT-1.rate", "says neither rise nor fall"),
     Wrong(GT, f"{GT}\n    signal: {{kind: current, raw: [20, 4]}}", "signal:", "sensors.GT-1.signal.raw", "goes from 20 to 4 mA"),
+    Wrong(GT, f"{GT}\n    signal: {{kind: current, raw: [0, 20]}}", "signal:", "sensors.GT-1.signal.raw", "0 to 20 mA leaves 3.8 to 20.5"),
+    Wrong(GT, f"{GT}\n    signal: {{kind: current, map: msa-ultima}}", "signal:", "sensors.GT-1.signal.map", "did you mean msa-ultima-x?"),
+    Wrong(GT, f"{GT}\n    signal: {{map: generic}}", "signal:", "sensors.GT-1.signal.kind", "write kind: current"),
+    Wrong(GT, f"{GT}\n    states: {{0: shut, 1: shut}}", "states:", "sensors.GT-1.states", "shut stands for more than one number"),
     Wrong(GT, f"{GT}\n    normal: open", "normal: open", "sensors.GT-1.normal", "none of the sensor's states"),
     # names
     Wrong("zone: switch-room", "zone: switchroom", "zone: switchroom", "sensors.RC-1.zone", "did you mean switch-room"),
@@ -307,7 +311,6 @@ REMARKS = [
     ("{id: tank-area,", "{id: tank-area, min_healthy: 2,", "zones.tank-area.min_healthy", "asks for 2 healthy sensors of a kind"),
     (", repeat: 10m", "", "escalation.orange", "after the last step nobody is told again"),
     (GT, f"{GT}\n    rate: {{rise: 5/m}}", "sensors.GT-1.rate", "is not acted on by this version: rise and fall"),
-    (GT, f"{GT}\n    signal: {{kind: current}}", "sensors.GT-1.signal.kind", "taken as values, not as currents"),
     (PEOPLE, VOTES % ("GT-1", "high", "1oo1"), "votes", "no vote is judged"),
     (PEOPLE, RULE % ("tank-area", "pressure"), "rules", "no rule is judged"),
     (PEOPLE, "templates: {zh: {short: x}}\npeople:\n", "templates", "messages keep their own words"),

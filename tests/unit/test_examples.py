@@ -11,6 +11,7 @@ from support.files import GATEWAY, sound
 
 from gateway.cli import check
 from gateway.config import Config, effective_hash, load
+from gateway.config_profiles import profiles
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 EXCERPT = """\
@@ -99,3 +100,11 @@ def test_the_smallest_site_of_the_documentation_loads(tmp_path: Path) -> None:
     config = sound(tmp_path, gateway=GATEWAY, site=EXCERPT)
     assert [sensor.id for sensor in config.sites[0].sensors] == ["GT-101"]
     assert {warning.key for warning in config.warnings} == {"sensors.GT-101.rate", "escalation.orange.verify_within", "zones.tank-area.min_healthy"}
+
+
+def test_the_site_of_every_kind_has_each_kind_and_checks_with_warnings_of_states_only(tmp_path: Path) -> None:
+    every = (EXAMPLES.parent / "sites" / "every-kind.yaml").read_text(encoding="utf-8")
+    config = sound(tmp_path, gateway=GATEWAY, site=every)
+    assert {sensor.kind for sensor in config.sites[0].sensors} == set(profiles())
+    assert {warning.key.rpartition(".")[2] for warning in config.warnings} == {"kind"}
+    assert len(config.warnings) == 3
