@@ -99,12 +99,19 @@ class Session:
         return heard
 
     def rebirth(self, now: int) -> None:
-        """Ask the edge for its births, unless it was asked just now."""
-        self.due = None
+        """Ask the edge for its births; if it was asked just now and has not answered, a little later."""
         self._missing.clear()
-        if self._asked is None or now - self._asked >= ASK_AGAIN:
-            self._asked = now
-            self._ask(self._edge, now)
+        if self._asked is not None and now - self._asked < ASK_AGAIN:
+            self.due = self._asked + ASK_AGAIN
+            return
+        self.due = None
+        self._asked = now
+        self._ask(self._edge, now)
+
+    def connected(self, now: int) -> None:
+        """The broker is back: what was asked before may be lost."""
+        self._asked = None
+        self.rebirth(now)
 
     def _birth(self, message: Payload) -> None:
         found = message.find(BD_SEQ)
@@ -193,7 +200,7 @@ class Sessions:
     def connected(self, now: int) -> None:
         """The broker is back: births and deaths may have passed unheard, so every edge is asked."""
         for session in self._edges.values():
-            session.rebirth(now)
+            session.connected(now)
 
     def due(self) -> int | None:
         """When `advance` has something to do, ns."""
