@@ -19,7 +19,8 @@ class Routes:
     def __init__(self, register: Register) -> None:
         """Raises ValueError for a codec that the loader should have refused."""
         self.sessions = Sessions()
-        self._own: dict[Origin, Decode] = {}
+        self.own: dict[Origin, Decode] = {}
+        """What reads a device's messages on the gateway's own topic; the native format where it has no entry."""
         self._patterns: list[tuple[Pattern, Origin, Decode]] = []
         self._known: dict[str, tuple[Origin, Decode, str | None] | None] = {}
         for site in register.sites.values():
@@ -34,15 +35,11 @@ class Routes:
         elif codec.topic is not None:
             self._patterns.append((pattern(codec.topic), origin, make_codec(codec, sensors)))
         elif codec.kind != "json":
-            self._own[origin] = make_codec(codec, sensors)
+            self.own[origin] = make_codec(codec, sensors)
 
     def filters(self) -> dict[str, int]:
         """Topic filters to subscribe to, with their QoS."""
         return dict.fromkeys((*(each.filter for each, _, _ in self._patterns), *self.sessions.filters()), 1)
-
-    def own(self, origin: Origin) -> Decode | None:
-        """What reads a device's messages on the gateway's own topic; None for the native format."""
-        return self._own.get(origin)
 
     def find(self, topic: str, levels: list[str]) -> tuple[Origin, Decode, str | None] | None:
         """Device, codec, and what the topic says at `{sensor}`; None for a topic that is no device's."""
