@@ -68,7 +68,7 @@ class Admit:
         topic, payload, _, _, arrival, _ = message
         levels = topic.split("/")
         session = self._routes.sessions.find(levels)
-        route = None if session else self._routes.find(topic, levels)
+        route = None if session else self._routes.find(levels)
         if session is None and route is None:
             self._aside(turn, message, Quarantine.UNKNOWN_TOPIC, "no such topic in the contract, and no device's own")
             return

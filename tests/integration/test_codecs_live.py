@@ -63,6 +63,7 @@ async def test_a_vendors_own_payload_raises_an_alarm_and_what_does_not_fit_is_co
     await broker.publish("hazgate/v1/north/rtu-4/readings", reading("GT-4", 60))
     await eventually(lambda: raised(north, "GT-4.high_high"))
     await eventually(lambda: balance(north, received=4, quarantined=2))
+    assert set(await north.alarms()) >= {"GT-1.high", "GT-1.high_high", "GT-4.high_high"}
 
 
 async def test_a_senml_pack_in_cbor_raises_an_alarm(north: Gateway, broker: Mosquitto) -> None:
@@ -103,3 +104,4 @@ async def test_a_gateway_that_starts_asks_every_edge_for_its_births(north: Gatew
     async with broker.listening(NODE.format("NCMD")) as asked:
         await north.start()
         await eventually(lambda: asked)
+    assert {message.topic for message in asked} == {NODE.format("NCMD")}

@@ -101,6 +101,22 @@ def test_the_numbers_go_round_after_255() -> None:
     assert (edge.sessions.due(), edge.asked) == (None, 0)
 
 
+def test_an_edge_whose_numbers_fall_back_began_anew_unheard_and_is_asked() -> None:
+    edge = Edge().born()
+    for seq in range(2, 200):
+        edge.value(seq)
+    edge.value(100)
+    assert edge.asked == 1
+    edge.value(101, at=1)
+    assert edge.sessions.due() == T0 + ASK_AGAIN
+
+
+def test_an_edge_that_does_not_speak_is_not_asked_again() -> None:
+    edge = Edge()
+    edge.sessions.connected(T0)
+    assert edge.sessions.due() is None
+
+
 def test_messages_of_the_edges_other_devices_count_in_its_numbers_and_are_not_ours() -> None:
     edge = Edge().born()
     assert edge.says("DDATA", {"name": "Gas/P-3", "float_value": 99.0}, seq=2, device="rtu-9").ignored == 1
@@ -177,6 +193,20 @@ def test_every_type_of_number_is_read_as_it_was_meant(datatype: int, sent: dict[
 def test_the_property_quality_is_the_readings(number: int, quality: Quality) -> None:
     heard = Edge().born().says("DDATA", {"alias": 1, "float_value": 5.0, "quality": number}, seq=2)
     assert [reading.quality for reading in heard.readings] == [quality]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["NBIRTH", "NDATA", "NDEATH", "DBIRTH", "DDATA", "DDEATH"]), st.binary(max_size=40), st.integers(0, 300)), max_size=6)
+)
+def test_whatever_an_edge_sends_is_understood_or_refused_with_a_sentence(said: list[tuple[str, bytes, int]]) -> None:
+    edge = Edge().born()
+    for kind, junk, seq in said:
+        edge.says(kind, BD_SEQ, GAS, seq=seq)
+        topic = f"spBv1.0/plant/{kind}/edge-1" + ("/rtu-1" if kind.startswith("D") else "")
+        edge.receiver.hear(payload(GAS, seq=seq) + junk, topic)
+        edge.receiver.hear(junk, topic)
+    due = edge.sessions.due()
+    assert due is None or T0 < due <= T0 + ASK_AGAIN
 
 
 METRIC = st.fixed_dictionaries(
