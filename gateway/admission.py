@@ -68,11 +68,12 @@ class Admit:
         topic, payload, _, _, arrival, _ = message
         levels = topic.split("/")
         session = self._routes.sessions.find(levels)
-        route = None if session else self._routes.find(topic, levels)
+        route = None if session else self._routes.find(levels)
         if session is None and route is None:
             self._aside(turn, message, Quarantine.UNKNOWN_TOPIC, "no such topic in the contract, and no device's own")
             return
-        if self._too_large(turn, message):
+        if len(payload) > MAX_PAYLOAD:
+            self._too_large(turn, message)
             return
         try:
             if session is not None:
@@ -91,11 +92,13 @@ class Admit:
             self._admit(turn, message, origin, Decoded(readings, []))
 
     def _readings(self, turn: Turn, message: Inbound, origin: tuple[str, str]) -> None:
-        if self._too_large(turn, message):
+        payload = message[1]
+        if len(payload) > MAX_PAYLOAD:
+            self._too_large(turn, message)
             return
-        own = self._routes.own(origin)
+        own = self._routes.own.get(origin)
         try:
-            decoded = decode(message[1]) if own is None else own(message[1], None, message[4])
+            decoded = decode(payload) if own is None else own(payload, None, message[4])
         except Unreadable as error:
             self._aside(turn, message, Quarantine.UNREADABLE, str(error))
             return
@@ -103,8 +106,10 @@ class Admit:
 
     def _admit(self, turn: Turn, message: Inbound, origin: tuple[str, str], decoded: Decoded) -> None:
         topic, payload, retained, _, arrival, _ = message
-        self._unreadable(turn, message, decoded.unreadable)
-        self._admission.counts.ignored += decoded.ignored
+        if decoded.unreadable:
+            self._unreadable(turn, message, decoded.unreadable)
+        if decoded.ignored:
+            self._admission.counts.ignored += decoded.ignored
         for rejection, reading in self._admission.admit(origin, decoded.readings, arrival, retained=retained):
             turn.asides.append(Aside(topic[:LONGEST_TOPIC], rejection.reason, rejection.detail, _as_sent(reading), len(payload), arrival))
 
@@ -112,11 +117,8 @@ class Admit:
         for number, words in enumerate(sentences):
             self._aside(turn, message, Quarantine.UNREADABLE, words, kept=0 if number else KEPT)
 
-    def _too_large(self, turn: Turn, message: Inbound) -> bool:
-        size = len(message[1])
-        if size > MAX_PAYLOAD:
-            self._aside(turn, message, Quarantine.TOO_LARGE, f"{size} bytes; at most {MAX_PAYLOAD} are read")
-        return size > MAX_PAYLOAD
+    def _too_large(self, turn: Turn, message: Inbound) -> None:
+        self._aside(turn, message, Quarantine.TOO_LARGE, f"{len(message[1])} bytes; at most {MAX_PAYLOAD} are read")
 
     def _status(self, turn: Turn, message: Inbound, origin: tuple[str, str]) -> None:
         online = decode_status(message[1])

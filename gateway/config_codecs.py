@@ -8,7 +8,7 @@ from typing import Final
 
 from adapters.codecs.mapped import KEYS
 from adapters.codecs.paths import compiled
-from adapters.codecs.topics import SENSOR, Pattern, pattern, sparkplug
+from adapters.codecs.topics import SENSOR, Tree, pattern, sparkplug
 from adapters.mqtt import BrokerSettings
 from alerts.site import Codec, Device, Sensor
 from gateway.config_draft import Finding
@@ -54,7 +54,7 @@ def check_codecs(draft: SiteDraft) -> None:
 def check_topics(broker: object, sites: Sequence[SiteDraft]) -> None:
     """Note devices' topics that are the gateway's own, or another device's: over all sites, for they share one broker."""
     prefix = broker.prefix if isinstance(broker, BrokerSettings) else PREFIX
-    patterns: list[tuple[str, Pattern]] = []
+    patterns: Tree[str] = Tree()
     at_edges: dict[tuple[object, str | None], str] = {}
     for site in sites:
         for case in _cases(site):
@@ -72,8 +72,8 @@ def check_topics(broker: object, sites: Sequence[SiteDraft]) -> None:
                 continue
             if own.reaches(prefix):
                 site.add(case.at("topic"), f"{shown(topic)} reaches into {prefix}/…, which are the gateway's own topics; leave topic out or name another")
-            _taken(site, case, next((device for device, other in patterns if own.overlaps(other)), None))
-            patterns.append((case.device.id, own))
+            _taken(site, case, next(patterns.find(own.filter.split("/")), None))
+            patterns.add(own, case.device.id)
 
 
 def _taken(site: SiteDraft, case: Case, other: str | None) -> None:
@@ -144,11 +144,10 @@ def _value(case: Case) -> Iterator[Finding]:
 
 
 def _names(case: Case) -> Iterator[Finding]:
-    for key, named in (("values", list(case.codec.values)), ("names", list(case.codec.names.values()))):
-        for position, sensor in enumerate(named):
-            if case.sensors and sensor not in case.sensors:
-                place = sensor if key == "values" else list(case.codec.names)[position]
-                yield case.at(key, place), f"{shown(sensor)} is no sensor of the device {case.device.id}{nearest(sensor, case.sensors)}"
+    named = [("values", sensor, sensor) for sensor in case.codec.values] + [("names", name, sensor) for name, sensor in case.codec.names.items()]
+    for key, place, sensor in named:
+        if case.sensors and sensor not in case.sensors:
+            yield case.at(key, place), f"{shown(sensor)} is no sensor of the device {case.device.id}{nearest(sensor, case.sensors)}"
 
 
 RULES: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (_keys, _topic, _paths, _value, _names)

@@ -85,26 +85,40 @@ class Session:
             self.rebirth(now)
         else:
             self._follow(message.seq, now)
+        if not self._understood(kind, device, message, heard):
+            self.rebirth(now)
+        if self._asked is not None:
+            # it speaks and has not answered: the request may be lost
+            self.due = self._asked + ASK_AGAIN
+        return heard
+
+    def _understood(self, kind: str, device: str | None, message: Payload, heard: Heard) -> bool:
+        """Fill `heard`; whether every alias was known."""
         member = self.members.get(device)
         if member is None:
             heard.ignored += len(message.metrics)
-        elif kind == "DDEATH":
+            return True
+        if kind == "DDEATH":
             self._births.pop(device, None)
             heard.offline.append(member.origin)
-        else:
-            if kind in ("NBIRTH", "DBIRTH"):
-                self._births[device] = _learned(message.metrics)
-            if not self._read(message, self._births.get(device, _Births()), member, heard):
-                self.rebirth(now)
-        return heard
+            return True
+        if kind in ("NBIRTH", "DBIRTH"):
+            self._births[device] = _learned(message.metrics)
+        return self._read(message, self._births.get(device, _Births()), member, heard)
 
     def rebirth(self, now: int) -> None:
-        """Ask the edge for its births, unless it was asked just now."""
-        self.due = None
+        """Ask the edge for its births, unless it was asked just now and may still answer."""
         self._missing.clear()
-        if self._asked is None or now - self._asked >= ASK_AGAIN:
-            self._asked = now
-            self._ask(self._edge, now)
+        if self._asked is not None and now - self._asked < ASK_AGAIN:
+            return
+        self.due = None
+        self._asked = now
+        self._ask(self._edge, now)
+
+    def connected(self, now: int) -> None:
+        """The broker is back: what was asked before may be lost."""
+        self._asked = None
+        self.rebirth(now)
 
     def _birth(self, message: Payload) -> None:
         found = message.find(BD_SEQ)
@@ -128,17 +142,20 @@ class Session:
 
     def _follow(self, seq: int | None, now: int) -> None:
         """Notice what is missing before this message."""
-        if seq is None or seq in self._missing:
-            self._missing.discard(seq if seq is not None else -1)
-        elif (ahead := (seq - self._last - 1) % 256) < 128:
+        if seq is None:
+            return
+        ahead = (seq - self._last - 1) % 256
+        if seq in self._missing:
+            self._missing.discard(seq)
+        elif ahead < 128:
             self._missing.update((self._last + 1 + n) % 256 for n in range(ahead))
             self._last = seq % 256
         else:
-            self._missing.add((self._last + 1) % 256)
-        if not self._missing:
-            self.due = None
-        elif self.due is None:
-            self.due = now + REORDER
+            # far behind: the edge began anew, and its birth, with other aliases perhaps, passed unheard
+            self._last = seq % 256
+            self.rebirth(now)
+        if self._asked is None:
+            self.due = (self.due or now + REORDER) if self._missing else None
 
     @staticmethod
     def _read(message: Payload, births: _Births, member: Member, heard: Heard) -> bool:
@@ -193,7 +210,7 @@ class Sessions:
     def connected(self, now: int) -> None:
         """The broker is back: births and deaths may have passed unheard, so every edge is asked."""
         for session in self._edges.values():
-            session.rebirth(now)
+            session.connected(now)
 
     def due(self) -> int | None:
         """When `advance` has something to do, ns."""

@@ -6,9 +6,11 @@ Sparkplug B's are `spBv1.0/{group}/+/{edge}` for an edge node and `spBv1.0/{grou
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
+T = TypeVar("T")
 SENSOR: Final = "{sensor}"
 NAMESPACE: Final = "spBv1.0"
 _ANY: Final = ("+", SENSOR)
@@ -26,21 +28,39 @@ class Pattern:
         """What to subscribe to."""
         return "/".join("+" if level == SENSOR else level for level in self.levels)
 
-    def match(self, levels: list[str]) -> bool:
-        """Whether a topic, split at its slashes, is one of these."""
-        return len(levels) == len(self.levels) and all(own in _ANY or own == level for own, level in zip(self.levels, levels, strict=True))
-
     def name(self, levels: list[str]) -> str | None:
         """What a matching topic says at `{sensor}`; None for a pattern without it."""
         return levels[self.levels.index(SENSOR)] if SENSOR in self.levels else None
 
-    def overlaps(self, other: Pattern) -> bool:
-        """Whether a topic can match both."""
-        return len(self.levels) == len(other.levels) and all(a in _ANY or b in _ANY or a == b for a, b in zip(self.levels, other.levels, strict=True))
-
     def reaches(self, prefix: str) -> bool:
         """Whether a topic that begins with `prefix` can match."""
-        return all(level in _ANY or level == own for level, own in zip(self.levels, prefix.split("/"), strict=False))
+        theirs = prefix.split("/")
+        return len(self.levels) > len(theirs) and all(level in _ANY or level == own for level, own in zip(self.levels, theirs, strict=False))
+
+
+class Tree(Generic[T]):
+    """What belongs to topics, found level by level: thousands of devices may have a pattern each."""
+
+    def __init__(self) -> None:
+        self.below: dict[str, Tree[T]] = {}
+        self.here: list[T] = []
+
+    def add(self, pattern: Pattern, value: T) -> None:
+        """Put a value where the pattern leads."""
+        at = self
+        for level in pattern.filter.split("/"):
+            at = at.below.setdefault(level, Tree())
+        at.here.append(value)
+
+    def find(self, levels: Sequence[str]) -> Iterator[T]:
+        """The values of all patterns that a topic, or another filter, can meet; levels of a filter may be +."""
+        if not levels:
+            yield from self.here
+            return
+        below, rest = self.below, levels[1:]
+        for name in below if levels[0] == "+" else dict.fromkeys((levels[0], "+")):
+            if name in below:
+                yield from below[name].find(rest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Receiver:
             if session is not None:
                 heard = session[0].take(session[1], session[2], payload, arrival)
                 return Understood([r for _, readings in heard.readings for r in readings], heard.unreadable, heard.ignored, heard.offline)
-            route, own = self.routes.find(topic, levels), self.routes.own(("north", "rtu-1"))
+            route, own = self.routes.find(levels), self.routes.own.get(("north", "rtu-1"))
             if route is not None:
                 decoded = route[1](payload, route[2], arrival)
             else:

@@ -74,12 +74,19 @@ def test_a_codec_that_can_work_is_taken_without_a_remark(codec: str, tmp_path: P
     ("one", "other"),
     [
         ("kind: senml, topic: a/+/c", "kind: senml, topic: a/b/+"),
+        ("kind: senml, topic: a/b", "kind: senml, topic: a/+"),
+        ("kind: json, topic: a/+", f"{MAPPED}topic: 'a/{{sensor}}', paths: {{value: $.v}}"),
         (f"{SPB}spBv1.0/g/+/e/d", f"{SPB}spBv1.0/g/+/e/d"),
     ],
 )
 def test_a_topic_that_two_devices_could_mean_is_refused(one: str, other: str, tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, site=site(one, other))
     assert (problem.key, "could be of device rtu-1 as well" in problem.sentence) == ("devices.meter-1.codec.topic", True)
+
+
+def test_patterns_that_no_topic_can_both_match_are_two_devices(tmp_path: Path) -> None:
+    assert sound(tmp_path, site=site("kind: senml, topic: a/+/c", "kind: senml, topic: a/b/+/d")).warnings == ()
+    assert sound(tmp_path, site=site("kind: senml, topic: a/+/c", "kind: senml, topic: a/+/d")).warnings == ()
 
 
 def test_two_devices_of_one_edge_are_two_topics(tmp_path: Path) -> None:
