@@ -8,6 +8,7 @@ retries: what fails raises, and the frames come again.
 from __future__ import annotations
 
 import base64
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,12 +27,14 @@ from adapters.codecs.line_protocol import FIELDS, MEASUREMENT, Refused
 from adapters.secret import Secret
 from adapters.tls import client_context
 from alerts import units
-from alerts.ports import Frame, HazgateError, Permanent, Query, Stretch, Transient, Written
+from alerts.ports import AlarmEvent, Frame, HazgateError, Permanent, Query, Stretch, Transient, Written
 from alerts.reading import SECOND, Ints, Mark, Readings
 from alerts.written import quantity
 
 if TYPE_CHECKING:
     import urllib3
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 LINES: Final = 5_000
@@ -138,6 +141,18 @@ class InfluxStore:
         """How many readings the database holds, of every site."""
         return self._count("")
 
+    def write_events(self, events: Sequence[AlarmEvent]) -> None:
+        """Keep alarm events in the measurement `alarms`. One that the server refuses is in its words in the log: the journal has it."""
+        refused = list(self._sent([line_protocol.encode_event(event) for event in events]))
+        for position, words in refused:
+            log.warning("InfluxDB refused the alarm event %d: %s", events[position].sequence, words)
+
+    def last_event(self) -> int:
+        """Of the sites that have labels, which are those of this gateway."""
+        sites = " OR ".join(f"site = '{_quoted(site)}'" for site in self._names.labels)
+        statement = f"SELECT max(recorded_at) FROM {line_protocol.ALARMS}{' WHERE ' if sites else ''}{sites}"  # noqa: S608 - as above
+        return next(iter(self._ask(statement, lambda answer: _numbers(answer, "max"))), 0)
+
     def close(self) -> None:
         """Give up kept connections."""
         self._server.close()
@@ -150,24 +165,28 @@ class InfluxStore:
         return self._heads[index]
 
     def _put(self, readings: Readings, positions: NDArray[np.intp]) -> Iterator[tuple[int, str]]:
-        """Write the readings at these positions; gives the positions of those refused, with the server's words.
+        """Write the readings at these positions; gives the positions of those refused, with the server's words."""
+        for start in range(0, len(positions), LINES):
+            chunk = positions[start : start + LINES]
+            for position, words in self._sent(line_protocol.encode(readings.take(chunk), self._head)):
+                yield int(chunk[position]), words
+
+    def _sent(self, lines: list[bytes]) -> Iterator[tuple[int, str]]:
+        """Send lines; gives the positions of those refused.
 
         A refusal does not say which point it means, so the request is halved until it is one.
         """
-        for start in range(0, len(positions), LINES):
-            chunk = positions[start : start + LINES]
-            lines = line_protocol.encode(readings.take(chunk), self._head)
-            todo = [(0, len(lines))]
-            while todo:
-                since, until = todo.pop()
-                refusal = self._server.write(b"\n".join(lines[since:until]))
-                if refusal is None:
-                    continue
-                if until - since == 1 or refusal.dropped == until - since:
-                    yield from ((int(position), refusal.words) for position in chunk[since:until])
-                else:
-                    middle = (since + until) // 2
-                    todo += [(middle, until), (since, middle)]
+        todo = [(0, len(lines))]
+        while todo:
+            since, until = todo.pop()
+            refusal = self._server.write(b"\n".join(lines[since:until]))
+            if refusal is None:
+                continue
+            if until - since == 1 or refusal.dropped == until - since:
+                yield from ((position, refusal.words) for position in range(since, until))
+            else:
+                middle = (since + until) // 2
+                todo += [(middle, until), (since, middle)]
 
     def _place(self, readings: Readings) -> tuple[Ints, NDArray[np.bool_]]:
         """The time under which each late reading is kept, and whether it is there already.
@@ -252,7 +271,7 @@ class _Server:
             status, said, headers = self._write_by_client(body)
         if 200 <= status < 300:
             return None
-        if status in _ABOUT_POINTS and (words := _words(said) or (status == 413 and "it is too large")):
+        if status in _ABOUT_POINTS and (words := line_protocol.words(said) or (status == 413 and "it is too large")):
             return _Refusal(self._cleaned(str(words)))
         raise self._failed(status, said, headers)
 
@@ -339,7 +358,7 @@ class _Server:
 
     def _failed(self, status: int, said: bytes, headers: Mapping[str, str]) -> HazgateError:
         self.close()
-        words = self._cleaned(_words(said) or said[:200].decode("utf-8", "replace").strip())
+        words = self._cleaned(line_protocol.words(said) or said[:200].decode("utf-8", "replace").strip())
         reason = f"InfluxDB at {self._settings.url} answered {status}{': ' if words else ''}{words}"
         if status in _BUSY or status >= 500:
             wait = headers.get("Retry-After", "")
@@ -351,21 +370,6 @@ class _Server:
         for secret in self._settings.secrets():
             text = text.replace(secret, "<secret>") if secret else text
         return " ".join(text.split())
-
-
-def _words(said: bytes) -> str | None:
-    """What an InfluxDB of any version says is wrong; None for an answer that is not one of its own."""
-    try:
-        answer = msgspec.json.decode(said)
-    except msgspec.DecodeError:
-        return None
-    if not isinstance(answer, dict):
-        return None
-    words = answer.get("message") or answer.get("error")
-    named = answer.get("data")
-    if isinstance(named, list) and named and isinstance(named[0], dict):
-        words = f"{words}: {named[0].get('error_message', '')}"
-    return str(words) if words else None
 
 
 def _where(query: Query, since: int, until: int) -> str:

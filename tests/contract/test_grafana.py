@@ -14,9 +14,9 @@ from support.stores import Servers
 
 from adapters.clock import SystemClock
 from adapters.codecs.frames import Names
-from adapters.codecs.line_protocol import FIELDS, MEASUREMENT, TAGS
+from adapters.codecs.line_protocol import ALARM_FIELDS, ALARM_TAGS, ALARMS, FIELDS, MEASUREMENT, TAGS
 from adapters.influx import InfluxStore
-from alerts.ports import Frame
+from alerts.ports import AlarmEvent, Frame
 from alerts.reading import SECOND
 
 GRAFANA = Path(__file__).resolve().parents[2] / "deploy" / "grafana"
@@ -60,13 +60,13 @@ def test_panels_do_not_lie_on_each_other_and_have_ids_of_their_own() -> None:
 @pytest.mark.parametrize("query", [*TARGETS.values(), *VARIABLES.values()], ids=[*TARGETS, *VARIABLES])
 def test_a_query_names_nothing_but_the_schema(query: str) -> None:
     named = set(re.findall(r'"(\w+)"', query)) - set(re.findall(r'AS "(\w+)"', query))
-    assert named <= {MEASUREMENT, *TAGS, *FIELDS}
+    assert named <= ({ALARMS, *ALARM_TAGS, *ALARM_FIELDS} if f'"{ALARMS}"' in query else {MEASUREMENT, *TAGS, *FIELDS})
     assert set(re.findall(r"\$(\w+)", query)) <= {*VARIABLES, "timeFilter", "__interval"}
 
 
 @pytest.fixture(scope="module")
 def database(servers: Servers) -> str:
-    """Two sensors in two zones with a reading in each of the last 20 seconds."""
+    """Two sensors in two zones with a reading in each of the last 20 seconds, and an alarm."""
     made = servers.influxd.create()
     known = Names({"north": {"GT-1": ("pumps", "rtu-1", "combustible_gas"), "PT-1": ("tanks", "rtu-2", "pressure")}})
     known.find("north", "GT-1")
@@ -74,7 +74,10 @@ def database(servers: Servers) -> str:
     now = SystemClock().now()
     given = readings(*((n % 2, 0.0, float(n)) for n in range(40)))
     given.time[:] = [now - n // 2 * SECOND for n in range(40)]
-    InfluxStore(servers.influxd.settings(made), GRAFANA, "spool-1", known).write([Frame(1, given)])
+    store = InfluxStore(servers.influxd.settings(made), GRAFANA, "spool-1", known)
+    store.write([Frame(1, given)])
+    body = {"zone": "pumps", "sensor": "GT-1", "condition": "high", "tier": "orange", "state": "active_unacknowledged", "value": 21.5, "limit": 20}
+    store.write_events([AlarmEvent(7, "north", "GT-1.high", "raise", now - SECOND, now, json.dumps(body).encode())])
     return made
 
 
@@ -84,7 +87,17 @@ def as_grafana_asks(query: str) -> str:
     return re.sub(r"\$(site|zone|sensor)", ".*", query)
 
 
-@pytest.mark.parametrize("query", TARGETS.values(), ids=TARGETS)
+def test_the_panel_of_alarms_shows_the_event(servers: Servers, database: str) -> None:
+    (series,) = servers.influxd.ask(database, as_grafana_asks(TARGETS["Alarm events A"]))
+    (row,) = series["values"]
+    shown = dict(zip(series["columns"], row, strict=True))
+    assert (shown["event"], shown["alarm"], shown["tier"], shown["value"], shown["limit"], shown["sequence"]) == ("raise", "GT-1.high", "orange", 21.5, 20, 7)
+
+
+OF_READINGS = {name: query for name, query in TARGETS.items() if ALARMS not in query}
+
+
+@pytest.mark.parametrize("query", OF_READINGS.values(), ids=OF_READINGS)
 def test_every_panel_shows_both_sensors_or_zones(query: str, servers: Servers, database: str) -> None:
     series = servers.influxd.ask(database, as_grafana_asks(query))
     assert {one["tags"].get("zone") or one["tags"]["sensor"] for one in series} in ({"pumps", "tanks"}, {"GT-1", "PT-1"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from adapters import influx
 from adapters.codecs.frames import Names
 from adapters.codecs.line_protocol import FIELDS
 from adapters.influx import InfluxSettings, InfluxStore
-from alerts.ports import Frame, HazgateError, Permanent, Query, Transient, Written
+from alerts.ports import AlarmEvent, Frame, HazgateError, Permanent, Query, Transient, Written
 from alerts.reading import MILLISECOND, NO_TIME, SECOND
 
 LABELS = {"north": {"GT-1": ("pumps", "rtu-1", "combustible_gas")}}
@@ -168,6 +169,27 @@ def test_more_sensors_than_a_piece_at_one_nanosecond_are_all_given(server: Influ
     store = opened(server.settings(database), known)
     store.write([Frame(1, readings(*((n, 1.0, float(n)) for n in range(40))))])
     assert sum(len(s.readings) for s in store.history(everything())) == 40
+
+
+def event(sequence: int, at: int, site: str = "north", **body: object) -> AlarmEvent:
+    made = {"zone": "pumps", "sensor": "GT-1", "condition": "high", "tier": "orange", "state": "active_unacknowledged", "value": 21, "comment": None} | body
+    return AlarmEvent(sequence, site, "GT-1.high", "raise", at, at + SECOND, json.dumps(made, ensure_ascii=False).encode())
+
+
+def test_alarm_events_stand_beside_the_readings_whatever_people_wrote(server: Influxd, database: str) -> None:
+    """Two events of one moment are two points, and the same events again are the same points."""
+    store = opened(server.settings(database), labeled())
+    assert store.last_event() == 0
+    comment = 'he said "go",\n泵 1 = \\ off'
+    events = [event(1007, T0), event(1008, T0, comment=comment, tier="red, or so"), event(9, T0 + 5 * SECOND, site="south")]
+    store.write_events(events)
+    store.write_events(events)
+    (series,) = server.ask(database, "SELECT * FROM alarms")
+    first, second, other = (dict(zip(series["columns"], row, strict=True)) for row in series["values"])
+    assert (first["time"], first["sequence"], first["zone"], first["value"], first["comment"]) == (T0 + 7, 1007, "pumps", 21, None)
+    assert (second["time"], second["comment"], second["tier"]) == (T0 + 8, comment.replace("\n", " "), "red, or so")
+    assert other["site"] == "south"
+    assert store.last_event() == T0 + SECOND, "another gateway's events in the same database do not count"
 
 
 def test_a_query_cannot_carry_a_statement(server: Influxd, database: str) -> None:

@@ -65,6 +65,15 @@ class Stand:
 
         await eventually(looks_right, within=25, every=0.1)
 
+    async def events(self, alarm: str, wanted: set[str]) -> None:
+        """Wait until the store has these events of an alarm."""
+
+        def look() -> bool:
+            series = self.server.ask(self.database, f"SELECT sequence, event FROM alarms WHERE alarm = '{alarm}'")
+            return bool(series) and {row[2] for row in series[0]["values"]} == wanted
+
+        await eventually(lambda: asyncio.to_thread(look), within=10, every=0.1)
+
     def stored(self) -> list[tuple[Any, ...]]:
         """(zone, device, sensor, kind, value) of every point there is, by seq."""
         (series,) = self.server.ask(self.database, 'SELECT seq, zone, device, sensor, "kind", value FROM readings')
@@ -102,6 +111,7 @@ async def test_nothing_is_lost_while_influxdb_is_killed_and_one_refused_point_is
             assert (aside["reason"], json.loads(aside["payload"])["value"]) == ("rejected_by_store", 7.0)
             assert "retention policy" in aside["detail"]
 
+            await stand.events("north-01.store_unreachable", {"raise", "return"})
             points = await asyncio.to_thread(stand.stored)
             wanted = [("pumps", "rtu-1", f"GT-{1 + n % 2}", "combustible_gas", n / 1000) for n in range(250)]
             assert points[:250] == wanted
