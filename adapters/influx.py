@@ -8,11 +8,12 @@ retries: what fails raises, and the frames come again.
 from __future__ import annotations
 
 import base64
+import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -26,13 +27,16 @@ from adapters.codecs.line_protocol import FIELDS, MEASUREMENT, Refused
 from adapters.secret import Secret
 from adapters.tls import client_context
 from alerts import units
-from alerts.ports import Frame, HazgateError, Permanent, Query, Stretch, Transient, Written
+from alerts.ports import AlarmEvent, Frame, HazgateError, Permanent, Query, Stretch, Transient, Written
 from alerts.reading import SECOND, Ints, Mark, Readings
 from alerts.written import quantity
 
 if TYPE_CHECKING:
     import urllib3
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 LINES: Final = 5_000
 """Lines in one request, as InfluxDB advises."""
 PIECE: Final = 10_000
@@ -137,6 +141,18 @@ class InfluxStore:
         """How many readings the database holds, of every site."""
         return self._count("")
 
+    def write_events(self, events: Sequence[AlarmEvent]) -> None:
+        """Keep alarm events in the measurement `alarms`. One that the server refuses is in its words in the log: the journal has it."""
+        refused = list(self._sent([line_protocol.encode_event(event) for event in events]))
+        for position, words in refused:
+            log.warning("InfluxDB refused the alarm event %d: %s", events[position].sequence, words)
+
+    def last_event(self) -> int:
+        """Of the sites that have labels, which are those of this gateway."""
+        sites = " OR ".join(f"site = '{_quoted(site)}'" for site in self._names.labels)
+        statement = f"SELECT max(recorded_at) FROM {line_protocol.ALARMS}{' WHERE ' if sites else ''}{sites}"  # noqa: S608 - as above
+        return next(iter(self._ask(statement, lambda answer: _numbers(answer, "max"))), 0)
+
     def close(self) -> None:
         """Give up kept connections."""
         self._server.close()
@@ -149,24 +165,28 @@ class InfluxStore:
         return self._heads[index]
 
     def _put(self, readings: Readings, positions: NDArray[np.intp]) -> Iterator[tuple[int, str]]:
-        """Write the readings at these positions; gives the positions of those refused, with the server's words.
+        """Write the readings at these positions; gives the positions of those refused, with the server's words."""
+        for start in range(0, len(positions), LINES):
+            chunk = positions[start : start + LINES]
+            for position, words in self._sent(line_protocol.encode(readings.take(chunk), self._head)):
+                yield int(chunk[position]), words
+
+    def _sent(self, lines: list[bytes]) -> Iterator[tuple[int, str]]:
+        """Send lines; gives the positions of those refused.
 
         A refusal does not say which point it means, so the request is halved until it is one.
         """
-        for start in range(0, len(positions), LINES):
-            chunk = positions[start : start + LINES]
-            lines = line_protocol.encode(readings.take(chunk), self._head)
-            todo = [(0, len(lines))]
-            while todo:
-                since, until = todo.pop()
-                refusal = self._server.write(b"\n".join(lines[since:until]))
-                if refusal is None:
-                    continue
-                if until - since == 1 or refusal.dropped == until - since:
-                    yield from ((int(position), refusal.words) for position in chunk[since:until])
-                else:
-                    middle = (since + until) // 2
-                    todo += [(middle, until), (since, middle)]
+        todo = [(0, len(lines))]
+        while todo:
+            since, until = todo.pop()
+            refusal = self._server.write(b"\n".join(lines[since:until]))
+            if refusal is None:
+                continue
+            if until - since == 1 or refusal.dropped == until - since:
+                yield from ((position, refusal.words) for position in range(since, until))
+            else:
+                middle = (since + until) // 2
+                todo += [(middle, until), (since, middle)]
 
     def _place(self, readings: Readings) -> tuple[Ints, NDArray[np.bool_]]:
         """The time under which each late reading is kept, and whether it is there already.
@@ -198,28 +218,29 @@ class InfluxStore:
         return found
 
     def _read(self, where: str) -> Readings:
-        answer = self._ask(f"SELECT {', '.join(FIELDS)} FROM {MEASUREMENT}{where} GROUP BY site, sensor")  # noqa: S608 - its texts are quoted
-        return line_protocol.decode(answer, self._names.find)
+        statement = f"SELECT {', '.join(FIELDS)} FROM {MEASUREMENT}{where} GROUP BY site, sensor"  # noqa: S608 - its texts are quoted
+        return self._ask(statement, lambda answer: line_protocol.decode(answer, self._names.find))
 
     def _count(self, where: str) -> int:
-        found = line_protocol.rows(self._ask(f"SELECT count(quality) FROM {MEASUREMENT}{where}"))  # noqa: S608 - as above
-        return int(found[0][1]["count"][0]) if found else 0
+        statement = f"SELECT count(quality) FROM {MEASUREMENT}{where}"  # noqa: S608 - as above
+        return next(iter(self._ask(statement, lambda answer: _numbers(answer, "count"))), 0)
 
     def _middle(self, where: str) -> int | None:
         """A time that has readings on both sides; None if all have the same."""
         ends: list[int] = []
         for order in ("ASC", "DESC"):
-            found = line_protocol.rows(self._ask(f"SELECT quality FROM {MEASUREMENT}{where} ORDER BY time {order} LIMIT 1"))  # noqa: S608 - as above
-            ends += [int(found[0][1]["time"][0])] if found else []
+            statement = f"SELECT quality FROM {MEASUREMENT}{where} ORDER BY time {order} LIMIT 1"  # noqa: S608 - as above
+            ends += self._ask(statement, lambda answer: _numbers(answer, "time"))
         return None if len(set(ends)) < 2 else sum(ends) // 2 + 1
 
-    def _ask(self, statement: str) -> bytes:
+    def _ask(self, statement: str, read: Callable[[bytes], T]) -> T:
         answer = self._server.query(statement)
         try:
-            line_protocol.rows(answer)
+            return read(answer)
         except Refused as error:
             raise Permanent(f"InfluxDB: {error}") from error
-        return answer
+        except (msgspec.DecodeError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise Permanent("InfluxDB: its answer is not that of InfluxQL") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +271,7 @@ class _Server:
             status, said, headers = self._write_by_client(body)
         if 200 <= status < 300:
             return None
-        if status in _ABOUT_POINTS and (words := _words(said) or (status == 413 and "it is too large")):
+        if status in _ABOUT_POINTS and (words := line_protocol.words(said) or (status == 413 and "it is too large")):
             return _Refusal(self._cleaned(str(words)))
         raise self._failed(status, said, headers)
 
@@ -337,7 +358,7 @@ class _Server:
 
     def _failed(self, status: int, said: bytes, headers: Mapping[str, str]) -> HazgateError:
         self.close()
-        words = self._cleaned(_words(said) or said[:200].decode("utf-8", "replace").strip())
+        words = self._cleaned(line_protocol.words(said) or said[:200].decode("utf-8", "replace").strip())
         reason = f"InfluxDB at {self._settings.url} answered {status}{': ' if words else ''}{words}"
         if status in _BUSY or status >= 500:
             wait = headers.get("Retry-After", "")
@@ -351,25 +372,15 @@ class _Server:
         return " ".join(text.split())
 
 
-def _words(said: bytes) -> str | None:
-    """What an InfluxDB of any version says is wrong; None for an answer that is not one of its own."""
-    try:
-        answer = msgspec.json.decode(said)
-    except msgspec.DecodeError:
-        return None
-    if not isinstance(answer, dict):
-        return None
-    words = answer.get("message") or answer.get("error")
-    named = answer.get("data")
-    if isinstance(named, list) and named and isinstance(named[0], dict):
-        words = f"{words}: {named[0].get('error_message', '')}"
-    return str(words) if words else None
-
-
 def _where(query: Query, since: int, until: int) -> str:
     terms = [f"time >= {max(since, _MIN_TIME)}", f"time < {min(until, _MAX_TIME)}"]
     terms += [f"{tag} = '{_quoted(text)}'" for tag, text in (("site", query.site), ("sensor", query.sensor)) if text is not None]
     return f" WHERE {' AND '.join(terms)}"
+
+
+def _numbers(answer: bytes, column: str) -> list[int]:
+    """A column of an answer that is one series or none."""
+    return [int(number) for _, columns in line_protocol.rows(answer) for number in columns[column]]
 
 
 def _quoted(text: str) -> str:

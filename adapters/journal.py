@@ -315,6 +315,7 @@ def rows(path: Path, since: int, until: int) -> Iterator[tuple[object, ...]]:
     connection = sqlite.open_reader(path, SCHEMA)
     try:
         query = "SELECT sequence, site, alarm, event, at, recorded_at, body FROM journal WHERE recorded_at >= ? AND recorded_at < ? ORDER BY sequence"
-        yield from connection.execute(query, (since, until))
+        with _explaining(path):
+            yield from connection.execute(query, (since, until))
     finally:
         connection.close()

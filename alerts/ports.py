@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from alerts.alarm import NoticeKind, Quarantine, Tier
 from alerts.reading import Readings
@@ -124,6 +124,32 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give everything up; nothing may be called after it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmEvent:
+    """A transition of an alarm as the journal has it; times in ns, `body` the public JSON."""
+
+    sequence: int
+    site: str
+    alarm: str
+    event: str
+    at: int
+    recorded_at: int
+    body: bytes
+
+
+@runtime_checkable
+class EventStore(Protocol):
+    """A store that keeps alarm events beside the readings. Called as `Store` is, and may raise as it does."""
+
+    def write_events(self, events: Sequence[AlarmEvent]) -> None:
+        """Keep these events; the same again changes nothing."""
+        ...
+
+    def last_event(self) -> int:
+        """When (ns) the newest of the events it has, of the sites of this gateway, was recorded; 0 when it has none."""
         ...
 
 

@@ -15,6 +15,7 @@ from adapters.registry import open_store
 from adapters.spool import SpoolReader
 from alerts.ports import Aside, Query, Stretch, Written
 from alerts.reading import Readings
+from gateway.chronicle import Chronicle
 
 SPOOL = "spool.db"
 """The spool's file in `data_dir`."""
@@ -31,6 +32,7 @@ class Archive:
         self.names = Names(labels)
         self._spool = SpoolReader(data_dir / SPOOL, self.names.find)
         self._store = open_store(store, data_dir, self._spool.epoch, self.names)
+        self._chronicle = Chronicle(data_dir, self._store)
         self.after = self._spool.through if after is None else after
 
     def drain(self) -> tuple[int, Written, Readings] | None:
@@ -41,9 +43,11 @@ class Archive:
         """
         frames = self._spool.frames(self.after, BATCH)
         if not frames:
+            self._chronicle.copy()
             return None
         written = self._store.write(frames)
         self.after = frames[-1].number
+        self._chronicle.copy()
         return self.after, written, Readings.concatenate([frame.readings for frame in frames])
 
     def history(self, query: Query) -> Iterator[Stretch]:

@@ -7,6 +7,7 @@ is none), `quality`, `arrival`, and `device_time`, `raw`, `seq` where there are 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,12 +15,21 @@ import msgspec
 import numpy as np
 
 from adapters.codecs.frames import empty
+from alerts.ports import AlarmEvent
 from alerts.reading import COLUMNS, DTYPES, NO_SEQ, NO_TIME, Readings
 
 MEASUREMENT = "readings"
 TAGS = ("site", "zone", "device", "sensor", "kind")
 FIELDS = ("value", "quality", "arrival", "device_time", "raw", "seq")
 _MISSING: dict[str, float] = {"value": math.nan, "quality": 0, "arrival": 0, "device_time": NO_TIME, "raw": math.nan, "seq": NO_SEQ}
+
+
+ALARMS = "alarms"
+ALARM_TAGS = ("site", "zone", "sensor", "alarm", "condition", "tier", "event")
+ALARM_FIELDS = ("sequence", "occurrence", "state", "from", "to", "by", "value", "peak", "limit", "unit", "mode", "comment", "recorded_at")
+_NUMBERS = ("value", "peak", "limit")
+_UNIQUE = 1_000
+"""Event times are whole milliseconds; nanoseconds below that tell events of one moment apart, by their sequence."""
 
 
 class Refused(ValueError):
@@ -49,18 +59,49 @@ def encode(readings: Readings, heads: Callable[[int], str]) -> list[bytes]:
     return lines
 
 
+def encode_event(event: AlarmEvent) -> bytes:
+    """One alarm event as a line. What its body does not say is no tag and no field."""
+    own = {"site": event.site, "alarm": event.alarm, "event": event.event}
+    known = {name: value for name, value in (msgspec.json.decode(event.body) | own).items() if value is not None}
+    tags = [f"{name}={_escaped(str(known[name]))}" for name in ALARM_TAGS if known.get(name)]
+    fields = [f"sequence={event.sequence}i", f"recorded_at={event.recorded_at}i"]
+    fields += [f"{name}={float(known[name])!r}" for name in _NUMBERS if name in known]
+    fields += [f'{name}="{_text(str(known[name]))}"' for name in ALARM_FIELDS if name in known and name not in ("sequence", "recorded_at", *_NUMBERS)]
+    return f"{','.join([ALARMS, *tags])} {','.join(fields)} {event.at + event.sequence % _UNIQUE}".encode()
+
+
+def _escaped(tag: str) -> str:
+    return re.sub(r"([,= ])", r"\\\1", tag)
+
+
+def _text(field: str) -> str:
+    return " ".join(field.split()).replace("\\", "\\\\").replace('"', '\\"')
+
+
 def rows(answer: bytes) -> list[tuple[dict[str, str], dict[str, list[Any]]]]:
-    """The series of an answer: tags, and the columns by name. Raises Refused for the server's errors and for what is no answer."""
+    """The series of an answer: tags, and the columns by name. Raises Refused for the server's errors, and what it likes for what is no answer."""
+    result = msgspec.json.decode(answer)["results"][0]
+    if "error" in result:
+        raise Refused(str(result["error"]))
+    found = result.get("series", [])
+    if any(series.get("partial") for series in found):
+        raise Refused("it cuts answers short; its max-row-limit must be 0")
+    return [(series.get("tags", {}), dict(zip(series["columns"], map(list, zip(*series["values"], strict=True)), strict=True))) for series in found]
+
+
+def words(said: bytes) -> str | None:
+    """What an InfluxDB of any version says is wrong; None for an answer that is not one of its own."""
     try:
-        result = msgspec.json.decode(answer)["results"][0]
-        if "error" in result:
-            raise Refused(str(result["error"]))
-        found = result.get("series", [])
-        if any(series.get("partial") for series in found):
-            raise Refused("it cuts answers short; its max-row-limit must be 0")
-        return [(series.get("tags", {}), dict(zip(series["columns"], map(list, zip(*series["values"], strict=True)), strict=True))) for series in found]
-    except (msgspec.DecodeError, LookupError, TypeError, AttributeError) as error:
-        raise Refused("its answer is not that of InfluxQL") from error
+        answer = msgspec.json.decode(said)
+    except msgspec.DecodeError:
+        return None
+    if not isinstance(answer, dict):
+        return None
+    found = answer.get("message") or answer.get("error")
+    named = answer.get("data")
+    if isinstance(named, list) and named and isinstance(named[0], dict):
+        found = f"{found}: {named[0].get('error_message', '')}"
+    return str(found) if found else None
 
 
 def decode(answer: bytes, find: Callable[[str, str], int]) -> Readings:
