@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import compress, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,21 +30,31 @@ _Rows = NDArray[np.intp]
 class Rows:
     """A stretch of a recording in its own order, as columns of one length.
 
-    sensor: ids as written. time: ns since 1970. value: in `unit`, NaN for none. quality: `Quality`. sent: when the device
-    sent it (ns), `NO_TIME` for at its stamp. site, device, unit: as written, None where the recording does not say.
+    sensor: ids as written. time: ns since 1970. value: in `unit`, NaN for none. quality: `Quality`. arrival: when it came
+    (ns), `NO_TIME` for at its stamp. historical: the device sent it afterwards. site, device, unit: as written, None where the recording does not say.
     """
 
     sensor: Sequence[str]
     time: Ints
     value: Floats
     quality: Bytes
-    sent: Ints | None = None
+    arrival: Ints | None = None
+    historical: Mask | None = None
     site: Sequence[str | None] | None = None
     device: Sequence[str | None] | None = None
     unit: Sequence[str | None] | None = None
 
     def __len__(self) -> int:
         return len(self.time)
+
+    def take(self, mask: Mask) -> Rows:
+        """The rows where `mask` is true, in their order."""
+        listed = mask.tolist()
+        site, device, unit = (None if column is None else [*compress(column, listed)] for column in (self.site, self.device, self.unit))
+        arrival = None if self.arrival is None else self.arrival[mask]
+        historical = None if self.historical is None else self.historical[mask]
+        sensor = [*compress(self.sensor, listed)]
+        return Rows(sensor, self.time[mask], self.value[mask], self.quality[mask], arrival, historical, site, device, unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +114,8 @@ class Bulk:
         known = index >= 0
         safe = np.where(known, index, 0)
         quick: Mask = known & self._plain[safe] & (np.abs(arrival - rows.time) <= self._window[safe])
+        if rows.historical is not None:
+            quick &= ~rows.historical
         for written, own in ((rows.unit, self._units), (rows.device, self._devices)):
             if written is not None:
                 quick &= [said is None or said == own[k] for said, k in zip(written, safe.tolist(), strict=True)]
@@ -140,7 +152,8 @@ class Bulk:
             origin, reading = self._single(rows, int(index[row]), row)
             for rejection, _ in admission.admit(origin, [reading], int(arrival[row]), retained=False):
                 aside[rejection.reason.value] += 1
-            aside[DUPLICATE] += admission.counts.duplicate - duplicates
+            if admission.counts.duplicate > duplicates:
+                aside[DUPLICATE] += 1
             if len(admission.batch) > before:
                 found.append(row)
             if admission.edges:
@@ -157,7 +170,9 @@ class Bulk:
             device = self._register[index].sensor.device if index >= 0 else ""
         name = rows.sensor[row] if index >= 0 else ""
         unit = rows.unit[row] if rows.unit is not None else None
-        return (self._site, device), RawReading(name, float(rows.value[row]), int(rows.time[row]), unit, Quality(int(rows.quality[row])))
+        historical = rows.historical is not None and bool(rows.historical[row])
+        quality = Quality(int(rows.quality[row]))
+        return (self._site, device), RawReading(name, float(rows.value[row]), int(rows.time[row]), unit, quality, historical=historical)
 
 
 def _columns(index: Indices, time: Ints, value: Floats, quality: Bytes, arrival: Ints) -> Readings:

@@ -1,8 +1,8 @@
 """Replay: a recording judged as the gateway would have judged it, in virtual time.
 
-Virtual time is the largest stamp seen. A row arrives at the virtual time that it makes; before it is judged, every
-deadline up to that moment passes at its own, as the clock would have let it. Admission, detection and the book are
-those of the running gateway; nobody is told and nobody answers.
+Virtual time is the largest stamp seen, or the largest arrival where the recording knows it. A row arrives at the virtual
+time that it makes; before it is judged, every deadline up to that moment passes at its own, as the clock would have let
+it. Admission, detection and the book are those of the running gateway; nobody is told and nobody answers.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from alerts.edge import Edge
 from alerts.reading import NO_TIME, Mark, Readings
 from alerts.register import Register
 from alerts.site import Site
+
+SHORTEST, LONGEST = 256, 1 << 16
+"""Readings in a block."""
 
 
 @dataclass(slots=True)
@@ -47,6 +50,7 @@ class Replay:
         self._engine = Engine(self._register, 0)
         self._book = Book(site, self._engine, Numbers(0))
         self._shortest = min((point.sensor.stale for point in self._register), default=0)
+        self._stride = SHORTEST
         self._now = NO_TIME
         self.tally = Tally()
 
@@ -54,7 +58,7 @@ class Replay:
         """Judge the next rows; the events they cause, in order. `recorded_at` is virtual time."""
         if not len(rows):
             return []
-        came = rows.time if rows.sent is None else np.where(rows.sent == NO_TIME, rows.time, rows.sent)
+        came = rows.time if rows.arrival is None else np.where(rows.arrival == NO_TIME, rows.time, rows.arrival)
         arrival = np.maximum.accumulate(np.maximum(came, self._now))
         if self.tally.since is None:
             self._begin(int(arrival[0]))
@@ -88,16 +92,24 @@ class Replay:
             engine.silence.rearm()
             # whoever comes back within the block can fall silent again only after its `stale` time
             horizon = min(self._due(), int(readings.arrival[begin]) + self._shortest)
-            end = begin + max(1, int(np.searchsorted(readings.arrival[begin:], horizon)))
+            end = begin + max(1, int(np.searchsorted(readings.arrival[begin : begin + self._stride], horizon)))
             block = readings.take(np.arange(begin, end))
             calm = engine.calm.which(block)
             for row in admitted.edges:
                 if begin <= row < end:
                     calm &= block.sensor != readings.sensor[row]
             engine.calm.take(block.take(calm))
+            self._pace(len(block), int(np.count_nonzero(calm)))
             for row in np.flatnonzero(~calm).tolist():
                 self._single(block.take(np.array([row])), admitted.edges.get(begin + row, ()), out)
             begin = end
+
+    def _pace(self, size: int, calm: int) -> None:
+        """A sensor that is not calm makes its whole block slow: short blocks while many are, long ones when most are calm."""
+        if calm * 4 < size * 3:
+            self._stride = max(SHORTEST, self._stride // 4)
+        elif calm * 50 > size * 49:
+            self._stride = min(LONGEST, self._stride * 4)
 
     def _single(self, reading: Readings, found: Sequence[Edge], out: list[Event]) -> None:
         self._let_pass(int(reading.arrival[0]), out)

@@ -87,7 +87,7 @@ def _parquet(path: Path) -> Recording:
 
     def pieces() -> Iterator[Piece]:
         done = 0
-        for columns in file.read(PIECE, ("time", "sent"), ("sensor", "value", "quality", "unit", "device", "site")):
+        for columns in file.read(PIECE, ("time", "arrival"), ("sensor", "value", "quality", "unit", "device", "site", "historical")):
             parsed = columns_as_rows(columns)
             began, done = done, done + len(columns["time"])
             yield Piece(parsed.rows, done, [(began + at + 1, why) for at, why in parsed.unreadable])

@@ -15,12 +15,13 @@ import numpy as np
 
 from adapters.codecs.inbound import Unreadable, instant, words
 from alerts.bulk import Rows
+from alerts.detect.batch import Mask
 from alerts.reading import NO_TIME, SECOND, Ints, Quality
 
 EARLIEST, LATEST = 0, 7_258_118_400 * SECOND
 """Stamps from 1970 up to 2200, ns: a recording's clock that is farther off says nothing."""
 NEEDED: Final = ("time", "sensor", "value")
-OPTIONAL: Final = ("quality", "unit", "device", "site", "sent")
+OPTIONAL: Final = ("quality", "unit", "device", "site", "arrival", "historical")
 QUALITIES: Final[Mapping[Any, int]] = (
     {quality.name.lower(): quality.value for quality in Quality}
     | {None: 0, "": 0}
@@ -71,7 +72,7 @@ class CsvLines:
 
 
 class JsonLines:
-    """One JSON object a line, with the keys of a reading and, if it likes, `device`, `site` and `sent`."""
+    """One JSON object a line, with the keys of a reading and, if it likes, `device`, `site`, `arrival` and `historical`."""
 
     def __init__(self, first: bytes) -> None:
         """Raises Unreadable if the first line is no such object."""
@@ -109,7 +110,8 @@ class _Row(msgspec.Struct, gc=False):
     unit: Annotated[str, msgspec.Meta(max_length=40)] | None = None
     device: Annotated[str, msgspec.Meta(max_length=40)] | None = None
     site: Annotated[str, msgspec.Meta(max_length=40)] | None = None
-    sent: int | str | None = None
+    arrival: int | str | None = None
+    historical: bool | None = None
 
 
 _ROW: Final = msgspec.json.Decoder(_Row)
@@ -149,29 +151,24 @@ def _parsed(found: dict[str, Sequence[Any]], kept: list[int], trouble: dict[int,
         if name in found:
             read[name] = [text or None for text in found[name]]
     time = np.array(read["time"], np.int64)
-    sent = np.array(read["sent"], np.int64) if "sent" in read else None
+    as_sent = _as_sent(read.get("device"), len(time))
     rows = Rows(
         read["sensor"],
         time,
         np.array(read["value"], np.float64),
         np.array(read.get("quality", np.zeros(len(time))), np.uint8),
-        sent,
+        arrival=np.where(as_sent, np.array(read["arrival"], np.int64), NO_TIME) if "arrival" in read else None,
+        historical=as_sent & np.array(read["historical"], np.bool_) if "historical" in read else None,
         **{name: read.get(name) for name in ("site", "device", "unit")},
     )
-    return Parsed(without(rows, wrong), sorted([*trouble.items(), *((kept[at], why) for at, why in wrong.items())]))
-
-
-def without(rows: Rows, wrong: Mapping[int, str]) -> Rows:
-    """The rows but those at these places."""
-    if not wrong:
-        return rows
     stays = np.ones(len(rows), np.bool_)
     stays[list(wrong)] = False
-    listed = stays.tolist()
-    written = ([*compress(column, listed)] if column is not None else None for column in (rows.site, rows.device, rows.unit))
-    site, device, unit = written
-    sent = None if rows.sent is None else rows.sent[stays]
-    return Rows([*compress(rows.sensor, listed)], rows.time[stays], rows.value[stays], rows.quality[stays], sent, site, device, unit)
+    return Parsed(rows.take(stays) if wrong else rows, sorted([*trouble.items(), *((kept[at], why) for at, why in wrong.items())]))
+
+
+def _as_sent(devices: Sequence[str | None] | None, size: int) -> Mask:
+    """Rows that name their device are as it sent them. What was exported is in order of time: there the arrivals jump."""
+    return np.zeros(size, np.bool_) if devices is None else np.array([device is not None for device in devices], np.bool_)
 
 
 def _column(texts: Sequence[Any], parse: Callable[[Any], Any], wrong: dict[int, str]) -> Any:
@@ -196,7 +193,7 @@ def _column(texts: Sequence[Any], parse: Callable[[Any], Any], wrong: dict[int, 
 def _as_ns(at: Ints, parse: Callable[[Any], Any], wrong: dict[int, str]) -> Ints:
     """Times that are ns already."""
     off = (at < EARLIEST) | (at >= LATEST)
-    if parse is _sent:
+    if parse is _arrival:
         off &= at != NO_TIME
     for row in np.flatnonzero(off).tolist():
         wrong.setdefault(row, "there is no time" if at[row] == NO_TIME else _TOO_FAR)
@@ -213,7 +210,7 @@ def _time(cell: float | str | None) -> int:
     return at
 
 
-def _sent(cell: float | str | None) -> int:
+def _arrival(cell: float | str | None) -> int:
     return NO_TIME if cell in (None, "") else _time(cell)
 
 
@@ -237,6 +234,10 @@ def _quality(cell: str | int | None) -> int:
     if known is None:
         raise Unreadable(f"the quality is none of {', '.join(quality.name.lower() for quality in Quality)}")
     return known
+
+
+def _historical(cell: bool | str | None) -> bool:
+    return cell is True or str(cell).strip().lower() in ("true", "1")
 
 
 def _all_times(cells: Sequence[Any]) -> Ints | None:
@@ -285,5 +286,5 @@ def _milliseconds(letters: np.ndarray[Any, Any], figures: Ints) -> Ints | None:
     return found
 
 
-_PARSE: Final[Mapping[str, Callable[[Any], Any]]] = {"time": _time, "sent": _sent, "value": _value, "quality": _quality}
-_TIMES: Final[Mapping[Callable[[Any], Any], Callable[[Sequence[Any]], Ints | None]]] = {_time: _all_times, _sent: _all_times}
+_PARSE: Final[Mapping[str, Callable[[Any], Any]]] = {"time": _time, "arrival": _arrival, "value": _value, "quality": _quality, "historical": _historical}
+_TIMES: Final[Mapping[Callable[[Any], Any], Callable[[Sequence[Any]], Ints | None]]] = {_time: _all_times, _arrival: _all_times}

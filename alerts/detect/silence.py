@@ -81,6 +81,8 @@ class Silence:
     def _back(self, sensor: int, at: int, arrival: int, out: list[Edge]) -> None:
         device = self._of[sensor]
         device.orphans.pop(sensor, None)
+        # its clock runs again, and may be the only one that does
+        self._due = min(self._due, arrival + int(self._columns.stale[sensor]))
         if device.offline:
             self._online(device, at, arrival, out)
         self._health.heal(sensor, Sick.STALE, at, out)

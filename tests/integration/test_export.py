@@ -175,3 +175,31 @@ def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path, capsys: p
     for kind in ("csv", "parquet"):
         assert export(tmp_path, "alarms", "--format", kind, "--output", str(tmp_path / "no" / "such" / "folder")) == 1
         assert "cannot write" in capsys.readouterr().err
+
+
+async def test_replaying_the_store_and_replaying_its_export_are_the_same(tmp_path: Path) -> None:
+    """Beside a running recorder, which has written what is replayed."""
+    events, site = tmp_path / "events", ["--site", str(tmp_path / "north.yaml"), "--output", str(tmp_path / "events")]
+    found = []
+    async with recorded(tmp_path):
+        table = tmp_path / "table.csv"
+        await asyncio.to_thread(table.write_text, await exported(tmp_path, "readings"), encoding="utf-8")
+        for words in ([str(table)], ["--config", str(tmp_path / "hazgate.yaml"), "--since", SINCE, "--until", UNTIL]):
+            assert await asyncio.to_thread(main, ["replay", *site, *words, "--json"]) == 0
+            found.append(await asyncio.to_thread(events.read_bytes))
+    assert found[0] == found[1]
+
+
+async def test_replaying_the_store_counts_what_it_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with recorded(tmp_path):
+        words = ["replay", "--site", str(tmp_path / "north.yaml"), "--config", str(tmp_path / "hazgate.yaml"), "--since", SINCE, "--until", UNTIL, "--json"]
+        assert await asyncio.to_thread(main, words) == 0
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (summary["read"], summary["judged"], summary["aside"]) == (3, 3, {})
+
+
+def test_replaying_a_store_that_holds_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files.sound(tmp_path)
+    words = ["replay", "--site", str(tmp_path / "north.yaml"), "--config", str(tmp_path / "hazgate.yaml"), "--since", "-1d"]
+    assert main(words) == 1
+    assert "nothing was judged" in capsys.readouterr().err

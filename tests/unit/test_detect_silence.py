@@ -37,6 +37,14 @@ def test_any_live_reading_of_whatever_quality_restarts_the_stale_clock_and_ends_
     assert "GT-1.stale false 60" in plant.at(60, math.nan)
 
 
+def test_a_sensor_that_comes_back_while_everybody_is_silent_is_missed_again_by_the_clock() -> None:
+    plant = Plant(*PAIR)
+    plant.clock(40)
+    plant.at(50, 5)
+    assert plant.engine.due() <= T0 + 80 * SECOND
+    assert "GT-1.stale true 80" in plant.clock(80)
+
+
 def test_a_late_reading_refreshes_nothing() -> None:
     plant = Plant(ALONE)
     plant.at(1, 5)
