@@ -56,6 +56,16 @@ class Rows:
         sensor = [*compress(self.sensor, listed)]
         return Rows(sensor, self.time[mask], self.value[mask], self.quality[mask], arrival, historical, site, device, unit)
 
+    def then(self, more: Rows) -> Rows:
+        """These rows and `more` behind them."""
+        sizes = (len(self), len(more))
+        texts = [None if a is None and b is None else [*(a or [None] * sizes[0]), *(b or [None] * sizes[1])] for a, b in _pairs(self, more)]
+        arrival = [np.full(size, NO_TIME, np.int64) if each.arrival is None else each.arrival for size, each in zip(sizes, (self, more), strict=True)]
+        past = [np.zeros(size, np.bool_) if each.historical is None else each.historical for size, each in zip(sizes, (self, more), strict=True)]
+        time, value = np.concatenate((self.time, more.time)), np.concatenate((self.value, more.value))
+        quality = np.concatenate((self.quality, more.quality))
+        return Rows([*self.sensor, *more.sensor], time, value, quality, np.concatenate(arrival), np.concatenate(past), *texts)
+
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
@@ -173,6 +183,10 @@ class Bulk:
         historical = rows.historical is not None and bool(rows.historical[row])
         quality = Quality(int(rows.quality[row]))
         return (self._site, device), RawReading(name, float(rows.value[row]), int(rows.time[row]), unit, quality, historical=historical)
+
+
+def _pairs(one: Rows, other: Rows) -> list[tuple[Sequence[str | None] | None, Sequence[str | None] | None]]:
+    return [(one.site, other.site), (one.device, other.device), (one.unit, other.unit)]
 
 
 def _columns(index: Indices, time: Ints, value: Floats, quality: Bytes, arrival: Ints) -> Readings:

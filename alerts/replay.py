@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alerts.alarm import Event
 from alerts.book import Book
@@ -20,7 +21,7 @@ from alerts.command import Numbers
 from alerts.detect.batch import NEVER
 from alerts.detect.engine import Engine
 from alerts.edge import Edge
-from alerts.reading import NO_TIME, Mark, Readings
+from alerts.reading import NO_TIME, Ints, Mark, Readings
 from alerts.register import Register
 from alerts.site import Site
 
@@ -50,12 +51,37 @@ class Replay:
         self._engine = Engine(self._register, 0)
         self._book = Book(site, self._engine, Numbers(0))
         self._shortest = min((point.sensor.stale for point in self._register), default=0)
+        devices = {key: number for number, key in enumerate(self._register.devices())}
+        self._device = np.array([devices[p.site.site, p.sensor.device] for p in self._register], np.int32)
+        self._held: Rows | None = None
         self._stride = SHORTEST
         self._now = NO_TIME
         self.tally = Tally()
 
     def feed(self, rows: Rows) -> list[Event]:
         """Judge the next rows; the events they cause, in order. `recorded_at` is virtual time."""
+        if self._held is not None:
+            rows, self._held = self._held.then(rows), None
+        if len(rows) and rows.arrival is not None:
+            rows = self._whole(rows, rows.arrival)
+        return self._take(rows)
+
+    def end(self) -> list[Event]:
+        """Nothing more comes: judge what was held back."""
+        rows, self._held = self._held, None
+        return [] if rows is None else self._take(rows)
+
+    def _whole(self, rows: Rows, arrival: Ints) -> Rows:
+        """Hold back what came last, for more of the same message may follow."""
+        last = arrival == arrival[-1]
+        begin = len(rows) - int(np.argmin(last[::-1])) if not last.all() else 0
+        if len(rows) - begin > LONGEST:
+            return rows
+        tail = np.arange(len(rows)) >= begin
+        self._held = rows.take(tail)
+        return rows.take(~tail)
+
+    def _take(self, rows: Rows) -> list[Event]:
         if not len(rows):
             return []
         came = rows.time if rows.arrival is None else np.where(rows.arrival == NO_TIME, rows.time, rows.arrival)
@@ -64,7 +90,7 @@ class Replay:
             self._begin(int(arrival[0]))
         admitted = self._bulk.admit(rows, arrival)
         out: list[Event] = []
-        self._judge(admitted, out)
+        self._judge(admitted, out, as_sent=rows.arrival is not None)
         self._let_pass(int(arrival[-1]), out)
         self._count(rows, admitted)
         return out
@@ -83,7 +109,7 @@ class Replay:
         tally.aside.update(admitted.aside)
         tally.until = self._now
 
-    def _judge(self, admitted: Admitted, out: list[Event]) -> None:
+    def _judge(self, admitted: Admitted, out: list[Event], *, as_sent: bool) -> None:
         """Block by block: up to the next deadline what is calm is taken at once, and the rest singly, in order."""
         readings, engine = admitted.readings, self._engine
         begin = 0
@@ -93,6 +119,7 @@ class Replay:
             # whoever comes back within the block can fall silent again only after its `stale` time
             horizon = min(self._due(), int(readings.arrival[begin]) + self._shortest)
             end = begin + max(1, int(np.searchsorted(readings.arrival[begin : begin + self._stride], horizon)))
+            end = int(np.searchsorted(readings.arrival, readings.arrival[end - 1], "right"))  # a moment is never cut
             block = readings.take(np.arange(begin, end))
             calm = engine.calm.which(block)
             for row in admitted.edges:
@@ -100,8 +127,8 @@ class Replay:
                     calm &= block.sensor != readings.sensor[row]
             engine.calm.take(block.take(calm))
             self._pace(len(block), int(np.count_nonzero(calm)))
-            for row in np.flatnonzero(~calm).tolist():
-                self._single(block.take(np.array([row])), admitted.edges.get(begin + row, ()), out)
+            for together in self._messages(block, np.flatnonzero(~calm), as_sent=as_sent):
+                self._single(block.take(together), admitted.edges.get(begin + int(together[0]), ()), out)
             begin = end
 
     def _pace(self, size: int, calm: int) -> None:
@@ -110,6 +137,15 @@ class Replay:
             self._stride = max(SHORTEST, self._stride // 4)
         elif calm * 50 > size * 49:
             self._stride = min(LONGEST, self._stride * 4)
+
+    def _messages(self, block: Readings, rows: NDArray[np.intp], *, as_sent: bool) -> list[NDArray[np.intp]]:
+        """Late readings of a device that came at one moment are one message, as a catch-up is sent; every other row is one."""
+        if not len(rows):
+            return []
+        late = (block.mark[rows] & int(Mark.LATE)) != 0
+        device, arrival = self._device[block.sensor[rows]], block.arrival[rows]
+        same = late[1:] & late[:-1] & (device[1:] == device[:-1]) & (arrival[1:] == arrival[:-1]) & as_sent
+        return np.split(rows, np.flatnonzero(~same) + 1)
 
     def _single(self, reading: Readings, found: Sequence[Edge], out: list[Event]) -> None:
         self._let_pass(int(reading.arrival[0]), out)

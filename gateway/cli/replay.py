@@ -155,6 +155,7 @@ class _Report:
                         self._named.append(f"line {number}: {why}")
                 self._write(self._replay.feed(piece.rows))
                 progress.update(task, completed=piece.reached)
+            self._write(self._replay.end())
 
     def _write(self, events: list[Event]) -> None:
         for event in events:
