@@ -186,7 +186,7 @@ async def test_a_loop_current_arrives_as_a_value_and_a_state_by_its_name(tmp_pat
             page = await gateway.get("/sites/north/sensors")
             return [(each["value"], each["state"]) for each in page["sensors"]] == [(12.5, None), (1.0, "shut")]
 
-        await eventually(seen)
+        assert await eventually(seen)
 
 
 async def test_the_rota_names_who_is_on_duty_but_not_their_numbers(gateway: Running) -> None:

@@ -19,6 +19,7 @@ from alerts.register import Register
 from alerts.site import Site
 from gateway.admission import Admit
 from gateway.pipeline import Pipeline
+from gateway.routes import Routes
 from gateway.stages import Detect, Live
 from gateway.turn import Turn
 
@@ -51,7 +52,7 @@ async def _play(site: Site, rows: Sequence[dict[str, Any]]) -> list[bytes]:
     clock = _Hand(rows[0]["arrival"] * MILLISECOND)
     admission, engine = Admission(register), Engine(register, clock.at)
     book = Book(site, engine, Numbers(0))
-    admit = Admit("hazgate/v1", admission, [site.site], lambda *_: None)
+    admit = Admit("hazgate/v1", admission, [site.site], Routes(register), lambda *_: None)
     stages = (admit, _Idle(), Detect(engine, held=False), Live({site.site: book}), _Idle(), _Idle())
     pipeline = Pipeline(stages, clock, [engine.due, book.due])  # type: ignore[arg-type]  # a pipeline knows its stages by type; here only `run` matters
     events: list[bytes] = []
