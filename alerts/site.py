@@ -16,6 +16,7 @@ from alerts import units
 from alerts.alarm import Condition, Role, Tier
 from alerts.written import ID, day, one_or_many, quantity, reasons, weekdays
 
+QualityName = Literal["good", "uncertain", "bad", "calibrating", "test"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Id = Annotated[str, StringConstraints(pattern=ID)]
 Duration = Annotated[
@@ -77,9 +78,7 @@ class Codec(Model):
     values: dict[Id, str] = Field({}, description="mapped: the path of each sensor's value in one object")
     names: dict[str, Id] = Field({}, description="the device's name of a sensor, and the sensor's id")
     units: dict[str, UnitName] = Field({}, description="mapped, senml: the device's word for a unit, and ours")
-    qualities: dict[str, Literal["good", "uncertain", "bad", "calibrating", "test"]] = Field(
-        {}, description="mapped: the device's word for a quality, and ours"
-    )
+    qualities: dict[str, QualityName] = Field({}, description="mapped: the device's word for a quality, and ours")
     time: Literal["ms", "s", "rfc3339"] = "ms"
 
 
