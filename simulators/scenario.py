@@ -15,8 +15,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alerts.alarm import Condition
+from alerts.reading import MILLISECOND
 from alerts.site import Id, Signal
-from alerts.units import span_text
 from simulators import air
 from simulators.script import LIVE_LIMIT, Script
 from simulators.script_units import Span
@@ -173,7 +173,7 @@ def _dials(scenario: Scenario) -> Iterator[str]:
 def _intervals(scenario: Scenario) -> Iterator[str]:
     for point in scenario.place.sensors:
         if point.interval % scenario.script.tick:
-            yield f"{scenario.script.site}: the interval of {point.id} is no multiple of {span_text(scenario.script.tick)}"
+            yield f"{scenario.script.site}: the interval of {point.id} is no multiple of {scenario.script.tick // MILLISECOND}ms"
 
 
 def _times(scenario: Scenario) -> Iterator[str]:

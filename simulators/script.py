@@ -5,30 +5,18 @@ Numbers carry their unit in the key; times are durations with a unit and count f
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BeforeValidator, Field, PositiveFloat, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from alerts.alarm import EventKind, Tier
 from alerts.reading import MILLISECOND
 from alerts.site import Id, Model
-from alerts.units import duration
 from simulators.faults import NEEDS_VALUE, FaultKind
 from simulators.script_units import Span, UnitSpec
 
 LIVE_LIMIT = 180_000_000_000
 """Longest scenario that may be played in real time, ns: nobody waits longer for a verdict."""
-
-
-def _shift(value: object) -> object:
-    """A span with its sign, such as -8h."""
-    if not isinstance(value, str):
-        raise ValueError("expected text with a unit, such as 8h or -8h")  # noqa: TRY004 - pydantic turns only ValueError into a finding
-    return -duration(value[1:]) if value.startswith("-") else duration(value)
-
-
-Shift = Annotated[int, BeforeValidator(_shift)]
-"""How far a clock is off; ns once read, positive is ahead."""
 
 
 class AirSpec(Model):
@@ -160,7 +148,7 @@ class Phase(Model):
 class FaultSpec(Model):
     """A sensor, or a device with all of its sensors, fails: from `at`, to `until` or the end of the run.
 
-    value: what some faults show, in the sensor's unit: see `simulators.faults`. shift: how far a wrong clock is off.
+    value: what some faults show, in the sensor's unit: see `simulators.faults`. ahead, behind: how far a wrong clock is off.
     """
 
     sensor: Id | None = None
@@ -169,12 +157,18 @@ class FaultSpec(Model):
     at: Span
     until: Span | None = None
     value: float | None = None
-    shift: Shift | None = None
+    ahead: Span | None = None
+    behind: Span | None = None
 
     @property
     def who(self) -> str:
         """The sensor or device."""
         return self.sensor or self.device or ""
+
+    @property
+    def shift(self) -> int:
+        """How far the clock is off, ns; positive is ahead."""
+        return (self.ahead or 0) - (self.behind or 0)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -182,8 +176,8 @@ class FaultSpec(Model):
             raise ValueError("name either a sensor or a device")
         if (self.value is not None) != (self.kind in NEEDS_VALUE):
             raise ValueError(f"{self.kind} {'needs a' if self.kind in NEEDS_VALUE else 'takes no'} value")
-        if (self.shift is not None) != (self.kind is FaultKind.WRONG_CLOCK):
-            raise ValueError(f"{self.kind} {'needs a' if self.kind is FaultKind.WRONG_CLOCK else 'takes no'} shift")
+        if (self.ahead is not None) + (self.behind is not None) != (self.kind is FaultKind.WRONG_CLOCK):
+            raise ValueError("a wrong_clock, and no other fault, is either ahead or behind")
         return self
 
 

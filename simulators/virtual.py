@@ -115,7 +115,7 @@ def _faults(script: Script, point: Point) -> list[Failing]:
     """What will be wrong with this sensor or its device, in the order in which it acts."""
     mine = [fault for fault in script.faults if point.id == fault.sensor or point.device == fault.device]
     mine.sort(key=lambda fault: LAST.index(fault.kind))
-    return [Failing(Fault(fault.kind, fault.at, fault.until, fault.value or 0.0, fault.shift or 0)) for fault in mine]
+    return [Failing(Fault(fault.kind, fault.at, fault.until, fault.value or 0.0, fault.shift)) for fault in mine]
 
 
 def _signal(point: Point, value: float, at: int) -> Sample:
