@@ -46,6 +46,7 @@ def test_an_incident_causes_exactly_the_alarms_of_its_oracle(path: Path, more: i
     assert began == {must.alarm for must in scenario.script.oracle.must}
 
 
+@pytest.mark.timeout(300)  # half a minute of processor time, which a busy machine stretches
 def test_a_quiet_day_of_200_sensors_calls_nobody(tmp_path: Path) -> None:
     """1,728,000 readings of 24 h."""
     scenario = load(SCENARIOS / "quiet-day.yaml")
