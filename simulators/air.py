@@ -12,12 +12,18 @@ on the length of the step.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
+
+
+KNOBS: Final = {"ventilation_m3_s": "ventilation", "exchange_m3_s": "exchange"}
+"""What a scenario may change, and which of `Boxes` it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +47,22 @@ class Air:
 
     def __init__(self, boxes: Boxes, seconds: float) -> None:
         """Prepare steps of `seconds`."""
-        self._boxes = boxes
         self._seconds = seconds
+        self._mass: Matrix = np.zeros(2)
+        self.vented = 0.0
+        """Gas that the ventilation has carried off so far, kg."""
+        self._set(boxes)
+
+    def _set(self, boxes: Boxes) -> None:
+        self._boxes = boxes
         inward, outward = boxes.exchange / boxes.near, boxes.exchange / boxes.far
         rates = np.array([[-inward, outward], [inward, -outward - boxes.ventilation / boxes.far]])
         self._inverse: Matrix = np.linalg.inv(rates)
-        self._decay = _exponential(rates, seconds)
-        self._mass: Matrix = np.zeros(2)
-        self.vented = 0.0
+        self._decay = _exponential(rates, self._seconds)
+
+    def turn(self, knobs: Mapping[str, float]) -> None:
+        """The wind turns, a fan stops: new air flows, by the names in KNOBS, from the next step on."""
+        self._set(replace(self._boxes, **{KNOBS[knob]: value for knob, value in knobs.items()}))
 
     def step(self, released: float) -> None:
         """Let one step pass in which `released` kg came out evenly."""

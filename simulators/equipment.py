@@ -20,7 +20,7 @@ class Tank:
     def __init__(self, gas: Gas, volume: float, fill: float, temperature: float, ambient: float) -> None:
         self._gas = gas
         self._capacity = volume * gas.liquid_density
-        self._ambient = ambient
+        self.ambient = ambient
         self.mass = self._capacity * fill
         self.temperature = temperature
         self.warming = 20 * 3600.0
@@ -28,7 +28,7 @@ class Tank:
     def step(self, seconds: float, inflow: float, outflow: float) -> None:
         """Let `seconds` pass with `inflow` and `outflow` in kg/s. An empty tank stays empty."""
         self.mass = max(0.0, self.mass + (inflow - outflow) * seconds)
-        self.temperature += (self._ambient - self.temperature) * (1 - math.exp(-seconds / self.warming))
+        self.temperature += (self.ambient - self.temperature) * (1 - math.exp(-seconds / self.warming))
 
     @property
     def level(self) -> float:
@@ -88,14 +88,14 @@ class Cabinet:
         self._rated = rated
         self._rise = rise
         self._time_constant = time_constant
-        self._ambient = ambient
+        self.ambient = ambient
         self.load = 0.0
         self.residual = 0.0
         self.cable = ambient
 
     def balance(self) -> float:
         """Cable temperature, degC, that the present load leads to in the end."""
-        return self._ambient + self._rise * (self.load / self._rated) ** 2
+        return self.ambient + self._rise * (self.load / self._rated) ** 2
 
     def step(self, seconds: float) -> None:
         """Let the cable warm or cool."""

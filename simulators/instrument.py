@@ -11,6 +11,9 @@ import numpy as np
 T90_CONSTANTS: Final = math.log(10)
 """How many time constants a first-order lag needs for 90 % of a step: T90 = tau ln 10, tau = T90 / 2.303."""
 
+BLOCK: Final = 512
+"""Random numbers drawn at once; one by one they would cost more than all the rest of a reading."""
+
 
 class Lag:
     """A first-order lag, exact for inputs that are constant over a step."""
@@ -51,9 +54,12 @@ class Dial:
         self._noise = noise
         self._resolution = resolution
         self._digits = max(0, 2 - math.floor(math.log10(resolution)))
+        self._drawn: list[float] = []
 
     def read(self, truth: float) -> float:
         """One reading of `truth`, rounded to the resolution and held within the scale."""
-        noisy = truth + self._noise * float(self._rng.standard_normal())
+        if not self._drawn:
+            self._drawn = self._rng.standard_normal(BLOCK)[::-1].tolist()
+        noisy = truth + self._noise * self._drawn.pop()
         rounded = round(round(noisy / self._resolution) * self._resolution, self._digits)
         return min(self._scale[1], max(self._scale[0], rounded))

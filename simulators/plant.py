@@ -9,14 +9,14 @@ from alerts.reading import SECOND
 from simulators.air import Air, Boxes
 from simulators.equipment import Cabinet, Pump, Tank
 from simulators.instrument import Delay, Lag
+from simulators.refrigeration import Refrigeration
 from simulators.release import GASES, Leak
-from simulators.scenario import TICK
 from simulators.script import AirSpec, CabinetSpec, HeadsSpec, Phase, PlantSpec, PumpSpec, ReleaseSpec, TankSpec
+from simulators.unit import Unit
+from simulators.units import build
 
 AIR_TEMPERATURE: Final = 20.0
 """degC, for the density of gas that has mixed with air."""
-STEP: Final = TICK / SECOND
-"""Length of a step, s."""
 
 Truth = Callable[[], float]
 
@@ -28,12 +28,12 @@ class Head:
         self._delay = delay
         self._lag = lag
 
-    def step(self, percent_lel: float) -> None:
-        """One more step with `percent_lel` at the release's side of the way."""
-        self._lag.step(self._delay.step(percent_lel))
+    def step(self, gas: float) -> None:
+        """One more step with `gas` at the release's side of the way."""
+        self._lag.step(self._delay.step(gas))
 
     def value(self) -> float:
-        """What the cell shows, %LEL, before noise."""
+        """What the cell shows, in the unit of its input, before noise."""
         return self._lag.value
 
 
@@ -41,17 +41,27 @@ class Plant:
     """Physics of one site, without randomness.
 
     `zones` says in which zone each sensor stands. `truth` has, for each sensor that `spec` binds, a function that
-    gives its present value in the unit of `simulators.scenario.CANONICAL`.
+    gives its present value in the unit that `simulators.scenario.bindings` says.
     """
 
-    def __init__(self, spec: PlantSpec, zones: Mapping[str, str]) -> None:
+    def __init__(self, spec: PlantSpec, zones: Mapping[str, str], seconds: float = 0.1) -> None:
+        """`seconds` is the length of a step."""
+        self._seconds = seconds
         self._gas = GASES[spec.gas]
         self.truth: dict[str, Truth] = {steady.sensor: _constant(steady.value) for steady in spec.steady}
-        self.air = {zone: Air(_boxes(air), STEP) for zone, air in spec.air.items()}
+        self.air = {zone: Air(_boxes(air), seconds) for zone, air in spec.air.items()}
         self.tanks = {tank.id: self._tank(tank) for tank in spec.tanks}
         self.pumps = {pump.id: self._pump(pump) for pump in spec.pumps}
+        self.units: dict[str, Unit] = {}
+        for unit in spec.units:
+            self.units[unit.id] = made = build(unit)
+            self.truth |= {sensor: made.truth(quantity) for sensor, quantity in unit.measures.items()}
+            if isinstance(made, Refrigeration):
+                self.tanks[unit.id] = made.receiver
         self.cabinets = {cabinet.id: self._cabinet(cabinet) for cabinet in spec.cabinets}
         self._heads = [head for heads in spec.heads for head in self._make_heads(heads, zones)]
+        self._downwind = {zone: (air.downwind, air.carried) for zone, air in spec.air.items() if air.downwind is not None}
+        self._blown = dict.fromkeys(spec.air, 0.0)
         self._leak: tuple[ReleaseSpec, Leak] | None = None
         self.released = 0.0
         """Mass that came out of holes so far, kg."""
@@ -75,17 +85,21 @@ class Plant:
         self.truth |= {spec.residual: lambda: cabinet.residual, spec.cable: lambda: cabinet.cable}
         return cabinet
 
-    def _make_heads(self, spec: HeadsSpec, zones: Mapping[str, str]) -> list[tuple[Head, Air, float]]:
+    def _make_heads(self, spec: HeadsSpec, zones: Mapping[str, str]) -> list[tuple[Head, Callable[[], float]]]:
         made = []
         for sensor, distance in spec.distance_m.items():
             air = self.air.get(zones[sensor])
             if air is None:
                 self.truth[sensor] = _constant(0.0)
                 continue
-            head = Head(Delay(air.travel(distance), STEP), Lag(spec.t90 / SECOND, STEP))
+            head = Head(Delay(air.travel(distance), self._seconds), Lag(spec.t90 / SECOND, self._seconds))
             self.truth[sensor] = head.value
-            made.append((head, air, distance))
+            made.append((head, self._gas_at(air, distance, spec.shows)))
         return made
+
+    def _gas_at(self, air: Air, distance: float, unit: str) -> Truth:
+        shown = self._gas.ppm if unit == "ppm" else self._gas.percent_lel
+        return lambda: shown(air.at(distance), AIR_TEMPERATURE)
 
     def begin(self, phase: Phase) -> None:
         """Change what the phase says."""
@@ -97,20 +111,24 @@ class Plant:
             self.pumps[pump].stop()
         for cabinet, load in phase.load_a.items():
             self.cabinets[cabinet].load = load
+        for target, knobs in phase.turn.items():
+            (self.units.get(target) or self.air[target]).turn(knobs)
 
     def step(self) -> None:
         """Advance everything by one step."""
         for pump in self.pumps.values():
-            pump.step(STEP)
+            pump.step(self._seconds)
         out = self._release()
         for tank in self.tanks.values():
             drawn = sum(pump.delivery for pump in self.pumps.values() if pump.tank is tank) * self._gas.liquid_density
-            leaked = out / STEP if self._feeds(tank) else 0.0
-            tank.step(STEP, 0.0, drawn + leaked)
+            leaked = out / self._seconds if self._feeds(tank) else 0.0
+            tank.step(self._seconds, 0.0, drawn + leaked)
         for cabinet in self.cabinets.values():
-            cabinet.step(STEP)
-        for head, air, distance in self._heads:
-            head.step(self._gas.percent_lel(air.at(distance), AIR_TEMPERATURE))
+            cabinet.step(self._seconds)
+        for unit in self.units.values():
+            unit.step(self._seconds)
+        for head, gas in self._heads:
+            head.step(gas())
 
     def _release(self) -> float:
         """Let the leak flow into its zone and every zone's air move; returns the mass that came out, kg."""
@@ -118,10 +136,15 @@ class Plant:
         if self._leak is not None:
             spec, leak = self._leak
             zone, tank = spec.zone, self._origin(spec.source)
-            out = leak.step(STEP, self._pressure(spec.source))
+            out = leak.step(self._seconds, self._pressure(spec.source))
             airborne = out * self._gas.airborne_fraction(tank.temperature)
+        blown, self._blown = self._blown, dict.fromkeys(self.air, 0.0)
         for name, air in self.air.items():
-            air.step(airborne if name == zone else 0.0)
+            before = air.vented
+            air.step((airborne if name == zone else 0.0) + blown[name])
+            if name in self._downwind:
+                neighbor, carried = self._downwind[name]
+                self._blown[neighbor] += carried * (air.vented - before)
         self.released += out
         self.airborne += airborne
         return out

@@ -2,8 +2,8 @@
 
 Sources: outflow of liquid through an orifice and its discharge coefficient, TNO "Yellow Book" (CPR 14E, 3rd ed.) ch. 2;
 share that stays airborne as twice the adiabatic flash, the rule of thumb usually credited to T. Kletz; vapor pressure by
-the Antoine equation with the constants of the NIST Chemistry WebBook for propane, 277.6 to 360.8 K. Property values are
-those of propane near 20 degC, rounded to what a simulator needs.
+the Antoine equation with the constants of the NIST Chemistry WebBook, for propane 277.6 to 360.8 K. Property values are
+those near 20 degC, rounded to what a simulator needs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GAS_CONSTANT: Final = 8.314462618
 
 @dataclass(frozen=True, slots=True)
 class Gas:
-    """A liquefied flammable gas.
+    """A liquefied flammable or toxic gas.
 
     molar_mass: kg/mol. lel: lower explosive limit, %VOL in air. liquid_density: kg/m3. heat_capacity: of the
     liquid, kJ/(kg K). latent_heat: at the boiling point, kJ/kg. boiling_point: at 1 atm, K. antoine: A, B, C of
@@ -55,8 +55,12 @@ class Gas:
 
     def percent_lel(self, concentration: float, celsius: float) -> float:
         """`concentration` kg/m3 in air of `celsius` degC and 1 atm, as % of the lower explosive limit."""
+        return self.ppm(concentration, celsius) / 100 / self.lel
+
+    def ppm(self, concentration: float, celsius: float) -> float:
+        """`concentration` kg/m3 in air of `celsius` degC and 1 atm, as parts in a million by volume."""
         density = ATMOSPHERE * 1e6 * self.molar_mass / (GAS_CONSTANT * (celsius + ZERO_CELSIUS))
-        return 100 * (100 * concentration / density) / self.lel
+        return 1e6 * concentration / density
 
 
 PROPANE: Final = Gas(
@@ -64,7 +68,12 @@ PROPANE: Final = Gas(
 )
 """LEL 2.1 %VOL is NFPA 497's; IEC 60079-20-1 has 1.7, which would make every head read a quarter more."""
 
-GASES: Final = {"propane": PROPANE}
+AMMONIA: Final = Gas(
+    molar_mass=0.01703, lel=15.0, liquid_density=610.0, heat_capacity=4.74, latent_heat=1371.0, boiling_point=239.8, antoine=(4.86886, 1113.928, -10.409)
+)
+"""Antoine constants of the NIST Chemistry WebBook, 239.6 to 371.5 K."""
+
+GASES: Final = {"propane": PROPANE, "ammonia": AMMONIA}
 """By the name that scenario files use."""
 
 

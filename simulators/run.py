@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+import math
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
-from alerts.reading import SECOND
+from alerts.reading import MILLISECOND, SECOND
 from simulators.links import Broker, DeviceLink, Listener, Unreachable
 from simulators.oracle import Ledger, Sighting, differences
 from simulators.scenario import Scenario
-from simulators.virtual import VirtualSite, play, reading
+from simulators.virtual import WORDS, Batch, VirtualSite, play, reading
 
 CONNECT_WITHIN: Final = 10.0
 """How long all devices have to connect, s."""
@@ -183,12 +184,26 @@ async def _tasks(named: dict[str, Coroutine[Any, Any, None]]) -> AsyncIterator[l
 def run_offline(scenario: Scenario, seed: int, duration: int, file: TextIO) -> int:
     """Write `duration` ns of readings as JSON lines, in order of sending; returns how many.
 
-    A line has `time` (ms since 1970), `sensor`, `value`, `unit`, `quality` and `device`; `value` is written as the
+    A line has `time` (ms since 1970, by the device's clock), `sensor`, `value`, `unit`, `quality`, `seq`, `device`,
+    `arrival` (ms since 1970, when it was sent), and `historical` where the device says so; `value` is written as the
     device would send it, a bare NaN included.
     """
     lines = 0
-    for _, _, batches in play(scenario, seed, duration):
+    for elapsed, _, batches in play(scenario, seed, duration):
         for batch in batches:
-            file.writelines(json.dumps(reading(sample, OFFLINE_START) | {"device": batch.device}) + "\n" for sample in batch.samples)
+            file.writelines(_lines(batch, (OFFLINE_START + elapsed) // MILLISECOND))
             lines += len(batch.samples)
     return lines
+
+
+def _lines(batch: Batch, arrival: int) -> Iterator[str]:
+    """The lines of one message. The usual reading is written by hand: a quiet day has two million of them."""
+    for number, sample in enumerate(batch.samples, batch.first):
+        if math.isfinite(sample.value) and not sample.historical:
+            time, quality = (OFFLINE_START + sample.at) // MILLISECOND, WORDS[sample.quality]
+            yield (
+                f'{{"time": {time}, "sensor": "{sample.sensor}", "value": {sample.value!r}, "unit": "{sample.unit}", "quality": "{quality}", '
+                f'"seq": {number}, "device": "{batch.device}", "arrival": {arrival}}}\n'
+            )
+        else:
+            yield json.dumps(reading(sample, OFFLINE_START) | {"seq": number, "device": batch.device, "arrival": arrival}) + "\n"

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from alerts.alarm import Condition
 from alerts.reading import MILLISECOND
 from alerts.site import Id, Signal
-from simulators.script import LIVE_LIMIT, Script, Span
-
-TICK: Final = 100 * MILLISECOND
-"""Step of the simulation, ns. Intervals and times of a scenario are multiples of it."""
+from simulators import air
+from simulators.script import LIVE_LIMIT, Script
+from simulators.script_units import Span
+from simulators.units import KINDS
 
 
 class ScenarioError(ValueError):
@@ -130,26 +130,24 @@ def _sentence(where: tuple[int | str, ...], message: str) -> str:
 
 def check(scenario: Scenario) -> list[str]:
     """Every reason why script and site do not fit together; empty when they do."""
-    checks = (_times, _bindings, _units, _dials, _intervals, _phases, _faults, _oracle)
+    checks = (_times, _bindings, _units, _dials, _intervals, _equipment, _phases, _faults, _oracle)
     return [problem for one in checks for problem in one(scenario)]
 
 
-CANONICAL: Final = {"level": "%", "pressure": "MPa", "temperature": "degC", "discharge": "MPa", "residual": "mA", "cable": "degC", "head": "%LEL"}
-"""Unit in which the plant computes what is bound to it."""
-
-
 def bindings(script: Script) -> Iterator[tuple[str, str]]:
-    """(sensor, what is measured there) for everything the plant binds, in file order."""
+    """(sensor, unit in which the plant computes it) for everything the plant binds, in file order. "" stands for any unit."""
     plant = script.plant
     for tank in plant.tanks:
-        yield from ((tank.level, "level"), (tank.pressure, "pressure"), (tank.temperature, "temperature"))
+        yield from ((tank.level, "%"), (tank.pressure, "MPa"), (tank.temperature, "degC"))
     for pump in plant.pumps:
-        yield pump.discharge, "discharge"
+        yield pump.discharge, "MPa"
     for cabinet in plant.cabinets:
-        yield from ((cabinet.residual, "residual"), (cabinet.cable, "cable"))
+        yield from ((cabinet.residual, "mA"), (cabinet.cable, "degC"))
+    for unit in plant.units:
+        yield from ((sensor, KINDS[unit.kind].QUANTITIES.get(quantity, "")) for sensor, quantity in unit.measures.items())
     for heads in plant.heads:
-        yield from ((sensor, "head") for sensor in heads.distance_m)
-    yield from ((steady.sensor, "steady") for steady in plant.steady)
+        yield from ((sensor, heads.shows) for sensor in heads.distance_m)
+    yield from ((steady.sensor, "") for steady in plant.steady)
 
 
 def _bindings(scenario: Scenario) -> Iterator[str]:
@@ -162,8 +160,7 @@ def _bindings(scenario: Scenario) -> Iterator[str]:
 
 def _units(scenario: Scenario) -> Iterator[str]:
     units = {point.id: point.unit for point in scenario.place.sensors}
-    for sensor, quantity in bindings(scenario.script):
-        wanted = CANONICAL.get(quantity)
+    for sensor, wanted in bindings(scenario.script):
         if wanted and sensor in units and units[sensor] != wanted:
             yield f"plant: {sensor} is simulated in {wanted}, but the site file says {units[sensor]}"
 
@@ -175,8 +172,8 @@ def _dials(scenario: Scenario) -> Iterator[str]:
 
 def _intervals(scenario: Scenario) -> Iterator[str]:
     for point in scenario.place.sensors:
-        if point.interval % TICK:
-            yield f"{scenario.script.site}: the interval of {point.id} is no multiple of 100ms"
+        if point.interval % scenario.script.tick:
+            yield f"{scenario.script.site}: the interval of {point.id} is no multiple of {scenario.script.tick // MILLISECOND}ms"
 
 
 def _times(scenario: Scenario) -> Iterator[str]:
@@ -189,9 +186,27 @@ def _times(scenario: Scenario) -> Iterator[str]:
     yield from (f"oracle.must: {must.alarm} is due after the scenario has ended" for must in script.oracle.must if must.by > script.duration)
 
 
+def _equipment(scenario: Scenario) -> Iterator[str]:
+    """What units measure, which knobs they have, and who may carry gas where."""
+    plant = scenario.script.plant
+    knobs = {unit.id: KINDS[unit.kind].KNOBS for unit in plant.units} | dict.fromkeys(plant.air, frozenset(air.KNOBS))
+    for unit in plant.units:
+        known = KINDS[unit.kind].QUANTITIES
+        yield from (f"plant.units.{unit.id}: {quantity} is none of {', '.join(known)}" for quantity in unit.measures.values() if quantity not in known)
+        yield from (f"plant.units.{unit.id}.at_start: {knob} is no knob of it" for knob in unit.at_start if knob not in knobs[unit.id])
+    for zone, spec in plant.air.items():
+        if spec.downwind is not None and spec.downwind not in plant.air:
+            yield f"plant.air.{zone}: plant.air does not describe the zone {spec.downwind}"
+    for phase in scenario.script.timeline:
+        for target, settings in phase.turn.items():
+            wrong = [knob for knob in settings if knob not in knobs.get(target, ())]
+            yield from (f"timeline.{phase.phase}.turn: {target} has no {knob}" for knob in wrong)
+
+
 def _phases(scenario: Scenario) -> Iterator[str]:
     plant = scenario.script.plant
-    pumps, tanks = {pump.id for pump in plant.pumps}, {tank.id for tank in plant.tanks}
+    receivers = {unit.id for unit in plant.units if unit.kind == "refrigeration"}
+    pumps, tanks = {pump.id for pump in plant.pumps}, {tank.id for tank in plant.tanks} | receivers
     cabinets = {cabinet.id for cabinet in plant.cabinets}
     yield from (f"plant.pumps: {pump.id} draws on {pump.suction}, which is no tank" for pump in plant.pumps if pump.suction not in tanks)
     for phase in scenario.script.timeline:
@@ -205,12 +220,14 @@ def _phases(scenario: Scenario) -> Iterator[str]:
 
 
 def _faults(scenario: Scenario) -> Iterator[str]:
-    known = {point.id for point in scenario.place.sensors}
+    sensors, devices = {point.id for point in scenario.place.sensors}, scenario.place.devices
     for fault in scenario.script.faults:
-        if fault.sensor not in known:
+        if fault.sensor is not None and fault.sensor not in sensors:
             yield f"faults: {fault.sensor} is no sensor of the site"
+        if fault.device is not None and fault.device not in devices:
+            yield f"faults: {fault.device} is no device of the site"
         if fault.until is not None and fault.until <= fault.at:
-            yield f"faults: {fault.sensor} recovers before it fails"
+            yield f"faults: {fault.who} recovers before it fails"
 
 
 def _oracle(scenario: Scenario) -> Iterator[str]:

@@ -5,31 +5,25 @@ Numbers carry their unit in the key; times are durations with a unit and count f
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal, Self
 
-from pydantic import BeforeValidator, Field, PositiveFloat
+from pydantic import Field, PositiveFloat, model_validator
 
 from alerts.alarm import EventKind, Tier
-from alerts.site import Duration, Id, Model
-from simulators.faults import FaultKind
+from alerts.reading import MILLISECOND
+from alerts.site import Id, Model
+from simulators.faults import NEEDS_VALUE, FaultKind
+from simulators.script_units import Span, UnitSpec
 
 LIVE_LIMIT = 180_000_000_000
 """Longest scenario that may be played in real time, ns: nobody waits longer for a verdict."""
 
 
-def _text(value: object) -> object:
-    """Only text: a bare number would be taken for nanoseconds."""
-    if not isinstance(value, str):
-        raise ValueError("expected text with a unit, such as 30s")  # noqa: TRY004 - pydantic turns only ValueError into a finding
-    return value
-
-
-Span = Annotated[Duration, BeforeValidator(_text)]
-"""A duration as files write it; ns once read."""
-
-
 class AirSpec(Model):
-    """A zone in which gas may be released: see `simulators.air.Boxes`."""
+    """A zone in which gas may be released: see `simulators.air.Boxes`.
+
+    Of what its ventilation carries off, the share `carried` blows on into the zone `downwind`.
+    """
 
     near_m3: PositiveFloat
     far_m3: PositiveFloat
@@ -37,12 +31,15 @@ class AirSpec(Model):
     ventilation_m3_s: PositiveFloat
     radius_m: PositiveFloat
     wind_m_s: PositiveFloat
+    downwind: Id | None = None
+    carried: float = Field(0.0, ge=0, le=1)
 
 
 class HeadsSpec(Model):
     """Gas heads of one make: time to 90 % of a step, and each one's distance from the release in its zone."""
 
     t90: Span
+    shows: Literal["%LEL", "ppm"] = "%LEL"
     distance_m: dict[Id, float] = Field(min_length=1)
 
 
@@ -93,27 +90,33 @@ class SteadySpec(Model):
 
 
 class DialSpec(Model):
-    """Noise (one standard deviation) and resolution of all instruments of a kind, in their unit."""
+    """Noise (one standard deviation), resolution and drift an hour of all instruments of a kind, in their unit.
+
+    t90: how slowly those on `units` follow; gas heads have theirs in `heads`.
+    """
 
     noise: float = Field(ge=0)
     resolution: PositiveFloat
+    drift_per_hour: float = 0.0
+    t90: Span = 0
 
 
 class PlantSpec(Model):
     """What stands on the site. Every sensor of the site file is bound to exactly one thing here."""
 
-    gas: Literal["propane"] = "propane"
+    gas: Literal["propane", "ammonia"] = "propane"
     air: dict[Id, AirSpec] = Field(default_factory=dict)
     heads: tuple[HeadsSpec, ...] = ()
     tanks: tuple[TankSpec, ...] = ()
     pumps: tuple[PumpSpec, ...] = ()
     cabinets: tuple[CabinetSpec, ...] = ()
+    units: tuple[UnitSpec, ...] = ()
     steady: tuple[SteadySpec, ...] = ()
     dials: dict[str, DialSpec]
 
 
 class ReleaseSpec(Model):
-    """A hole opens: in the pipe behind a pump, or in the liquid part of a tank."""
+    """A hole opens: in the pipe behind a pump, or in the liquid part of a tank or of a refrigeration plant's receiver."""
 
     zone: Id
     source: Id
@@ -127,7 +130,10 @@ class IsolateSpec(Model):
 
 
 class Phase(Model):
-    """A stretch of the incident, and what changes at its beginning. `load_a` sets cabinets' loads, A."""
+    """A stretch of the incident, and what changes at its beginning.
+
+    `load_a` sets cabinets' loads, A. `turn` sets knobs of units, and the air flows of zones: {T-1: {inflow_m3_h: 200}}.
+    """
 
     at: Span
     phase: Id
@@ -136,15 +142,43 @@ class Phase(Model):
     isolate: IsolateSpec | None = None
     stop: tuple[Id, ...] = ()
     load_a: dict[Id, PositiveFloat] = Field(default_factory=dict)
+    turn: dict[Id, dict[str, float]] = Field(default_factory=dict)
 
 
 class FaultSpec(Model):
-    """A sensor fails: from `at`, to `until` or the end of the run."""
+    """A sensor, or a device with all of its sensors, fails: from `at`, to `until` or the end of the run.
 
-    sensor: Id
+    value: what some faults show, in the sensor's unit: see `simulators.faults`. ahead, behind: how far a wrong clock is off.
+    """
+
+    sensor: Id | None = None
+    device: Id | None = None
     kind: FaultKind
     at: Span
     until: Span | None = None
+    value: float | None = None
+    ahead: Span | None = None
+    behind: Span | None = None
+
+    @property
+    def who(self) -> str:
+        """The sensor or device."""
+        return self.sensor or self.device or ""
+
+    @property
+    def shift(self) -> int:
+        """How far the clock is off, ns; positive is ahead."""
+        return (self.ahead or 0) - (self.behind or 0)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.sensor is None) == (self.device is None):
+            raise ValueError("name either a sensor or a device")
+        if (self.value is not None) != (self.kind in NEEDS_VALUE):
+            raise ValueError(f"{self.kind} {'needs a' if self.kind in NEEDS_VALUE else 'takes no'} value")
+        if (self.ahead is not None) + (self.behind is not None) != (self.kind is FaultKind.WRONG_CLOCK):
+            raise ValueError("a wrong_clock, and no other fault, is either ahead or behind")
+        return self
 
 
 class Must(Model):
@@ -174,12 +208,13 @@ class Oracle(Model):
 
 
 class Script(Model):
-    """A whole scenario file. `site` is the site file's path, relative to this file."""
+    """A whole scenario file. `site` is the site file's path, relative to this file. tick: step of the simulation."""
 
     site: str
     title: str
     seed: int
     duration: Span
+    tick: Span = Field(100 * MILLISECOND, gt=0)
     live: bool = False
     plant: PlantSpec
     timeline: tuple[Phase, ...] = Field(min_length=1)

@@ -33,7 +33,7 @@ def test_offline_writes_every_reading_as_a_json_line(tmp_path: Path, capsys: pyt
     summary = json.loads(capsys.readouterr().out)
     assert summary == {"scenario": "lpg-leak", "site": "lpg-leak", "seed": 21, "seconds": 10.0, "readings": len(lines)}
     assert len(lines) == 21 * 10 - 7
-    assert lines[0].keys() == {"time", "sensor", "value", "unit", "quality", "device"}
+    assert lines[0].keys() == {"time", "sensor", "value", "unit", "quality", "seq", "device", "arrival"}
     assert [line["time"] for line in lines] == sorted(line["time"] for line in lines)
     assert lines[-1]["time"] == 1_767_225_610_000
 

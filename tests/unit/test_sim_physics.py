@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alerts.reading import SECOND, Quality
+from alerts.reading import SECOND
 from simulators.air import Air, Boxes
 from simulators.equipment import Cabinet, Pump, Tank
-from simulators.faults import Failing, FaultKind, Sample
 from simulators.instrument import Delay, Dial, Lag
 from simulators.plant import Plant
 from simulators.release import PROPANE, Leak, orifice_rate
@@ -241,20 +240,3 @@ def test_a_loop_current_is_sent_as_current(demo: Scenario) -> None:
     sample = next(sample for batch in stream for sample in batch.samples if sample.sensor == "TT-501")
     assert sample.unit == "mA"
     assert sample.value == pytest.approx(4 + 16 * (62 + 20) / 170, abs=0.05)
-
-
-@pytest.mark.parametrize(
-    ("kind", "sent"),
-    [
-        (FaultKind.DROPOUT, []),
-        (FaultKind.STUCK, [("1.0", Quality.GOOD)]),
-        (FaultKind.NAN, [("nan", Quality.GOOD)]),
-        (FaultKind.BAD, [("nan", Quality.BAD)]),
-    ],
-)
-def test_a_failing_sensor_sends_what_its_fault_says_and_recovers(kind: FaultKind, sent: list[tuple[str, Quality]]) -> None:
-    failing = Failing(kind, 2 * SECOND, 4 * SECOND)
-    before, during, after = (Sample("GT-1", at * SECOND, float(at), "%LEL") for at in (1, 3, 4))
-    assert failing.send(before) == [before]
-    assert [(str(sample.value), sample.quality) for sample in failing.send(during)] == sent
-    assert failing.send(after) == [after]

@@ -18,7 +18,7 @@ from simulators.script import Must, MustNot, Oracle
 from simulators.virtual import play
 
 SIMULATORS = Path(__file__).parents[2] / "simulators"
-SHIPPED = sorted((SIMULATORS / "scenarios").glob("*.yaml"))
+LEAKS = [SIMULATORS / "scenarios" / f"{name}.yaml" for name in ("demo", "lpg-leak")]
 
 
 def _copy() -> dict[str, Any]:
@@ -52,6 +52,19 @@ def _load(tmp_path: Path, script: dict[str, Any]) -> None:
         (("plant", "pumps", 0, "suction"), "V-9", "plant.pumps: P-301 draws on V-9, which is no tank"),
         (("plant", "dials", "level"), None, "plant.dials.level: input should be a valid dictionary or instance of DialSpec"),
         (("faults", 0, "sensor"), "GT-999", "faults: GT-999 is no sensor of the site"),
+        (("timeline", 1, "turn"), {"T-9": {"inflow_m3_h": 1}}, "timeline.leak.turn: T-9 has no inflow_m3_h"),
+        (("timeline", 1, "turn"), {"pump-area": {"wind": 1}}, "timeline.leak.turn: pump-area has no wind"),
+        (("plant", "air", "pump-area", "downwind"), "moon", "plant.air.pump-area: plant.air does not describe the zone moon"),
+        (("faults", 0), {"device": "rtu-9", "kind": "bad", "at": "1s"}, "faults: rtu-9 is no device of the site"),
+        (("faults", 0), {"kind": "bad", "at": "1s"}, "faults.0: name either a sensor or a device"),
+        (("faults", 0), {"sensor": "GT-101", "kind": "spike", "at": "1s"}, "faults.0: spike needs a value"),
+        (("faults", 0), {"sensor": "GT-101", "kind": "bad", "at": "1s", "value": 3}, "faults.0: bad takes no value"),
+        (("faults", 0), {"sensor": "GT-101", "kind": "wrong_clock", "at": "1s"}, "faults.0: a wrong_clock, and no other fault, is either ahead or behind"),
+        (
+            ("faults", 0),
+            {"sensor": "GT-101", "kind": "bad", "at": "1s", "ahead": "8h"},
+            "faults.0: a wrong_clock, and no other fault, is either ahead or behind",
+        ),
         (("faults", 0, "until"), "1s", "faults: GT-203 recovers before it fails"),
         (("oracle", "must", 0, "alarm"), "GT-999.high", "oracle.must: GT-999.high begins with no sensor, device, zone, vote or rule of the site"),
         (("oracle", "must", 0, "alarm"), "GT-101.hi", "oracle.must: GT-101.hi ends with no condition of an alarm"),
@@ -66,6 +79,24 @@ def test_a_wrong_scenario_is_refused_with_its_key_and_a_sentence(tmp_path: Path,
     with pytest.raises(ScenarioError) as caught:
         _load(tmp_path, script)
     assert f"{tmp_path}/wrong.yaml: {sentence}" in caught.value.sentences
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"kind": "volcano"}, "plant.units.0: input tag 'volcano' found using 'kind' does not match any of the expected tags"),
+        ({"measures": {"LT-201": "smell"}}, "plant.units.V-9: smell is none of level, pressure, temperature"),
+        ({"measures": {"LT-201": "pressure"}}, "plant: LT-201 is simulated in kPa, but the site file says %"),
+        ({"at_start": {"speed": 3}}, "plant.units.V-9.at_start: speed is no knob of it"),
+    ],
+)
+def test_a_unit_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], sentence: str) -> None:
+    tank = {"kind": "storage", "id": "V-9", "volume_m3": 10, "fill": 0.5, "temperature_c": 20, "ambient_c": 20, "relief_kpa": 4}
+    script = _copy()
+    script["plant"]["units"] = [tank | changes]
+    with pytest.raises(ScenarioError) as caught:
+        _load(tmp_path, script)
+    assert any(sentence in told for told in caught.value.sentences), caught.value.sentences
 
 
 def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
@@ -165,7 +196,7 @@ def _series(path: Path) -> tuple[dict[str, list[tuple[int, float]]], dict[str, d
     return series, {sensor["id"]: sensor for sensor in site["sensors"]}
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LEAKS, ids=lambda path: path.stem)
 def test_readings_cross_the_limits_in_time_and_fall_in_time_for_the_oracle(path: Path) -> None:
     """A limit is crossed 1 s or more before the alarm is due; the last value inside the deadband is off-delay + 2 s older than a return that is due."""
     series, sensors = _series(path)
@@ -182,7 +213,7 @@ def test_readings_cross_the_limits_in_time_and_fall_in_time_for_the_oracle(path:
             assert inside + (off_delay + 2) * SECOND <= must.by
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LEAKS, ids=lambda path: path.stem)
 def test_no_other_limit_is_ever_near(path: Path) -> None:
     """Limits without a `must` keep 5 % of the instrument's range away, so that noise of another seed cannot cross them."""
     series, sensors = _series(path)
