@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from alerts.alarm import NoticeKind, Quarantine, Tier
 from alerts.reading import Readings
@@ -124,6 +124,15 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give everything up; nothing may be called after it."""
+        ...
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """A store that keeps its files in `data_dir` and gives up old ones. Called as `Store` is."""
+
+    def forget(self, before: int, through: int) -> int:
+        """Give up what is wholly older than `before` (ns) and not needed to recognize a frame after `through`; returns how many files."""
         ...
 
 

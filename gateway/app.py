@@ -38,6 +38,7 @@ from gateway.scribe import Scribe
 from gateway.selfwatch import SelfWatch
 from gateway.stages import Chase, Detect, Live, Parcel, Record, Write
 from gateway.turn import Inbound, Turn
+from gateway.upkeep import DISK, Upkeep
 from gateway.view import REACHABLE, View
 
 log = logging.getLogger("hazgate")
@@ -66,7 +67,7 @@ class App:
         self._recovered = self.journal.recover()
         self.core = core.build(config, self._recovered, self._began)
         self.spool = Spool.open(settings.data_dir / "spool.db", self.core.register, self.clock)
-        self.recording = Recording(self.spool, settings.data_dir, asdict(settings.store), self._on_store)
+        self.recording = Recording(self.spool, settings.data_dir, asdict(settings.store), settings.keep.readings, self._on_store)
         self.broker = Broker(settings.broker, settings.gateway, self.core.register)
         sends = channels(settings.notify, self.broker.publish_notice)
         self.dispatch = Dispatch(sends, self.broker.publish, self.journal, self.clock)
@@ -96,6 +97,7 @@ class App:
         self.checkpoints = Checkpoints(judged, self.journal, self.spool)
         self.watch = SelfWatch(judged.home, judged.gateway, self.clock, self.pipeline.raised)
         self.pulse = Pulse(self.journal, self.states, self.watch, self.clock)
+        self.upkeep = Upkeep(settings, self.spool, self.journal, self.watch, self._recovered.meta.get(DISK))
         self.hearing = Hearing(judged.gateway, judged.engine, self.watch, self.clock, self.pipeline.arm)
         self.write.on_unjournaled = lambda: self.watch.broken(Condition.JOURNAL_FAILED, grace=0)
         self.pipeline.after = self._after
@@ -127,6 +129,7 @@ class App:
             journal=self.journal,
             link_state=lambda: self.broker.link.state,
             store_state=lambda: self._store,
+            days_left=self.upkeep.forecast.days_left,
             faults=self.faults,
             warnings=tuple(str(problem) for problem in config.warnings),
         )
@@ -140,6 +143,7 @@ class App:
             ("dispatch", self.dispatch.start, self.dispatch.stop),
             ("resume", self._resume, self._last_words),
             ("pulse", self.pulse.start, self.pulse.stop),
+            ("upkeep", self.upkeep.start, self.upkeep.stop),
             ("control socket", self.control.start, self.control.stop),
             ("http", self.http.start, self.http.stop),
             ("broker", self.broker.start, self.broker.stop),

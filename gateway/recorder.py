@@ -2,7 +2,7 @@
 
     python -m gateway.recorder
 
-Its parent is the gateway. The first line on stdin says what to do: `{"data_dir", "store", "after"}`; a second one asks
+Its parent is the gateway. The first line on stdin says what to do: `{"data_dir", "store", "keep", "after"}`; a second one asks
 it to finish; the end of stdin means that the gateway is gone, and then so is the recorder. On stdout it reports one
 JSON object a line: frames the store has confirmed, and whether the store can be reached.
 """
@@ -24,8 +24,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from adapters.clock import SystemClock
 from alerts.ports import HazgateError, Query, Written
-from alerts.reading import Readings
+from alerts.reading import SECOND, Readings
 from gateway import logs
 from gateway.archive import BATCH, Archive
 from gateway.history import SOCKET, Block, aside_block, block, socket_address, stretch_block
@@ -37,6 +38,9 @@ PAUSE = 0.5
 """Seconds between two looks at the spool: a transaction of the store holds what came in between."""
 RETRY_FIRST, RETRY_MOST = 0.5, 30.0
 """Seconds until a store that failed is tried again, doubling."""
+DAY = 86_400 * SECOND
+FORGET_EVERY = 3600 * SECOND
+"""ns between two looks for files that are too old."""
 FINISH_WITHIN = 3.0
 """Seconds to drain what is left when asked to finish; the rest stays in the spool."""
 LONGEST_WORDS = 200
@@ -53,12 +57,15 @@ class Recorder:
         self._data_dir = Path(orders["data_dir"])
         self._store: Mapping[str, object] = orders["store"]
         self._after: int = orders["after"]
+        self._keep: int = orders["keep"]
+        self._forgot: int | None = None
         self._tell = tell
         self._archive: Archive | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._finish = asyncio.Event()
         self._reachable: bool | None = None
         self._delay = RETRY_FIRST
+        self._clock = SystemClock()
 
     def finish(self) -> None:
         """Ask `run` to drain what is left and return."""
@@ -69,6 +76,7 @@ class Recorder:
         server = await asyncio.start_unix_server(self._answer, sock=_listen(self._data_dir))
         while not self._finish.is_set():
             moved = await self._step()
+            await self._forget()
             if moved < BATCH:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._finish.wait(), PAUSE if self._reachable else self._delay)
@@ -98,6 +106,20 @@ class Recorder:
         self._tell(report | {"rejected": list(self._rejected(written, readings))})
         self._after = through
         return len(readings)
+
+    async def _forget(self) -> None:
+        """Give up readings older than they must be kept, now and then."""
+        now = self._clock.now()
+        if self._forgot is not None and now - self._forgot < FORGET_EVERY:
+            return
+        self._forgot = now
+        try:
+            gone = await self._call(lambda: self._open().forget(now - self._keep))
+        except HazgateError as error:
+            log.warning("could not delete old readings: %s", error)
+            return
+        if gone:
+            log.info("deleted %d files of readings older than %.0f days", gone, self._keep / DAY)
 
     def _failed(self, words: str) -> None:
         if self._reachable is not False:

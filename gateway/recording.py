@@ -32,15 +32,16 @@ LEAN = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 class Recording:
     """Owns the recorder process. On the loop's thread."""
 
-    def __init__(self, spool: Spool, data_dir: Path, store: Mapping[str, object], on_store: Callable[[str | None], None]) -> None:
+    def __init__(self, spool: Spool, data_dir: Path, store: Mapping[str, object], keep: int, on_store: Callable[[str | None], None]) -> None:
         """Nothing runs yet.
 
-        `store` is the gateway file's `store` as plain values. `on_store` hears why the store cannot be written, or
+        `store` is the gateway file's `store` as plain values, `keep` for how long readings are kept (ns). `on_store` hears why the store cannot be written, or
         None when it can again.
         """
         self._spool = spool
         self._data_dir = data_dir
         self._store = store
+        self._keep = keep
         self._on_store = on_store
         self._stopping = asyncio.Event()
         self._delay = AGAIN_FIRST
@@ -94,7 +95,7 @@ class Recording:
         self._process = process
         if process.stdin is None or process.stdout is None:
             raise OSError("the recorder has no pipes")
-        orders = {"data_dir": str(self._data_dir.absolute()), "store": self._store, "after": self._spool.stored_through}
+        orders = {"data_dir": str(self._data_dir.absolute()), "store": self._store, "keep": self._keep, "after": self._spool.stored_through}
         process.stdin.write(json.dumps(orders).encode() + b"\n")
         if self._stopping.is_set():
             process.stdin.write(b'{"finish": true}\n')

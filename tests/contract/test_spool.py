@@ -21,7 +21,8 @@ from support.wait import eventually
 
 from adapters import spool as spool_module
 from adapters.codecs.frames import Names
-from adapters.spool import Report, Spool, SpoolReader
+from adapters.spool import Report, Spool
+from adapters.spool_reader import SpoolReader
 from alerts.alarm import Quarantine
 from alerts.balance import Balance, Counts
 from alerts.ports import Aside, Frame, Permanent
@@ -225,6 +226,19 @@ async def test_the_quarantine_is_bounded_and_says_what_it_forgot(tmp_path: Path,
         assert spool.balance() == Balance(9, 0, 0, 0, 9, 0, 0)
     reader = SpoolReader(tmp_path / "spool.db", Names().find)
     assert [aside.arrival - T0 for aside in reader.quarantine(0, 2 * T0)] == [6, 7, 8]
+    reader.close()
+
+
+async def test_quarantined_payloads_go_when_they_were_kept_long_enough(tmp_path: Path) -> None:
+    async with running(tmp_path / "spool.db") as (spool, tokens):
+        spool.append(None, [_aside(b"%d" % n, T0 + n) for n in range(8)], [1], Counts(8))
+        await eventually(lambda: tokens)
+        spool.forget(T0 + 5)
+        await eventually(lambda: spool.forgotten == 5)
+        assert spool.balance() == Balance(8, 0, 0, 0, 8, 0, 0)
+        assert spool._file._held == (3, 3)
+    reader = SpoolReader(tmp_path / "spool.db", Names().find)
+    assert [aside.arrival - T0 for aside in reader.quarantine(0, 2 * T0)] == [5, 6, 7]
     reader.close()
 
 
