@@ -250,6 +250,18 @@ async def test_a_spool_of_a_newer_version_is_refused_with_one_sentence(tmp_path:
         _open(tmp_path / "spool.db")
 
 
+async def test_a_spool_of_an_older_version_is_migrated_after_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(tmp_path / "spool.db") as (spool, _tokens):
+        _put(spool, 1, 1.0, 2.0)
+    monkeypatch.setattr(spool_module, "SCHEMA_NUMBER", 2)
+    monkeypatch.setattr(spool_module, "STEPS", {1: "ALTER TABLE frames ADD COLUMN note TEXT;"})
+    again = _open(tmp_path / "spool.db")
+    assert again.balance() == Balance(2, 0, 2, 0, 0, 0, 0)
+    await again.stop()
+    with contextlib.closing(sqlite3.connect(tmp_path / "spool.db.schema1")) as db:
+        assert db.execute("SELECT number, rows FROM frames").fetchall() == [(1, 2)]
+
+
 def test_a_file_that_is_no_spool_is_refused_with_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "spool.db").write_bytes(b"not a database, but long enough to look at" * 50)
     with pytest.raises(Permanent, match="damaged"):
