@@ -92,6 +92,11 @@ class DuckStore:
         with engine.guarded():
             return sum(engine.rows("SELECT count(*) FROM {0}.rows", engine.attach(name))[0][0] for name in engine.existing())
 
+    def settle(self) -> None:
+        """Write every log into its file; the next call opens the files anew."""
+        with self._engine.guarded():
+            self._engine.close()
+
     def forget(self, before: int, through: int) -> int:
         """Unlink the files of days that ended before `before` (ns), a few at a time; returns how many.
 

@@ -128,8 +128,12 @@ class Store(Protocol):
 
 
 @runtime_checkable
-class Forgets(Protocol):
-    """A store that keeps its files in `data_dir` and gives up old ones. Called as `Store` is."""
+class Filed(Protocol):
+    """A store that keeps its files in `data_dir`. Called as `Store` is."""
+
+    def settle(self) -> None:
+        """Have everything in the files themselves, so that they can be copied as they are before anything else is called."""
+        ...
 
     def forget(self, before: int, through: int) -> int:
         """Give up what is wholly older than `before` (ns) and not needed to recognize a frame after `through`; returns how many files."""

@@ -21,6 +21,7 @@ from alerts.alarm import Condition, EventKind
 from gateway import core, faults
 from gateway.admission import Admit
 from gateway.api.server import serve
+from gateway.backup import refuse_half_restored
 from gateway.brokering import Broker
 from gateway.channels import channels
 from gateway.config import Config
@@ -63,6 +64,7 @@ class App:
         self._boot = secrets.token_hex(4)
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._lock = DirectoryLock(settings.data_dir)
+        refuse_half_restored(settings.data_dir)
         self.journal = Journal(settings.data_dir / "journal.db")
         self._recovered = self.journal.recover()
         self.core = core.build(config, self._recovered, self._began)

@@ -13,7 +13,7 @@ import numpy as np
 from adapters.codecs.frames import Names
 from adapters.registry import open_store
 from adapters.spool_reader import SpoolReader
-from alerts.ports import Aside, Forgets, Query, Stretch, Written
+from alerts.ports import Aside, Filed, Query, Stretch, Written
 from alerts.reading import Readings
 
 SPOOL = "spool.db"
@@ -63,7 +63,12 @@ class Archive:
 
     def forget(self, before: int) -> int:
         """Let the store give up files of readings before `before` (ns); returns how many it gave up."""
-        return self._store.forget(before, self._spool.confirmed()) if isinstance(self._store, Forgets) else 0
+        return self._store.forget(before, self._spool.confirmed()) if isinstance(self._store, Filed) else 0
+
+    def settle(self) -> None:
+        """Have everything that is stored in its files."""
+        if isinstance(self._store, Filed):
+            self._store.settle()
 
     def count(self) -> int:
         """How many readings the store holds."""

@@ -229,37 +229,12 @@ async def test_the_quarantine_is_bounded_and_says_what_it_forgot(tmp_path: Path,
     reader.close()
 
 
-async def test_quarantined_payloads_go_when_they_were_kept_long_enough(tmp_path: Path) -> None:
-    async with running(tmp_path / "spool.db") as (spool, tokens):
-        spool.append(None, [_aside(b"%d" % n, T0 + n) for n in range(8)], [1], Counts(8))
-        await eventually(lambda: tokens)
-        spool.forget(T0 + 5)
-        await eventually(lambda: spool.forgotten == 5)
-        assert spool.balance() == Balance(8, 0, 0, 0, 8, 0, 0)
-        assert spool._file._held == (3, 3)
-    reader = SpoolReader(tmp_path / "spool.db", Names().find)
-    assert [aside.arrival - T0 for aside in reader.quarantine(0, 2 * T0)] == [5, 6, 7]
-    reader.close()
-
-
 async def test_a_spool_of_a_newer_version_is_refused_with_one_sentence(tmp_path: Path) -> None:
     await _open(tmp_path / "spool.db").stop()
     with contextlib.closing(sqlite3.connect(tmp_path / "spool.db")) as db:
         db.execute("PRAGMA user_version=99")
     with pytest.raises(Permanent, match=r"spool\.db was written by a newer version"):
         _open(tmp_path / "spool.db")
-
-
-async def test_a_spool_of_an_older_version_is_migrated_after_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with running(tmp_path / "spool.db") as (spool, _tokens):
-        _put(spool, 1, 1.0, 2.0)
-    monkeypatch.setattr(spool_module, "SCHEMA_NUMBER", 2)
-    monkeypatch.setattr(spool_module, "STEPS", {1: "ALTER TABLE frames ADD COLUMN note TEXT;"})
-    again = _open(tmp_path / "spool.db")
-    assert again.balance() == Balance(2, 0, 2, 0, 0, 0, 0)
-    await again.stop()
-    with contextlib.closing(sqlite3.connect(tmp_path / "spool.db.schema1")) as db:
-        assert db.execute("SELECT number, rows FROM frames").fetchall() == [(1, 2)]
 
 
 def test_a_file_that_is_no_spool_is_refused_with_one_sentence(tmp_path: Path) -> None:
