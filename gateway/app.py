@@ -25,6 +25,7 @@ from gateway.backup import refuse_half_restored
 from gateway.brokering import Broker
 from gateway.channels import channels
 from gateway.config import Config
+from gateway.config_watch import announce
 from gateway.control import Control
 from gateway.desk import Desk, Tokens
 from gateway.dispatch import Dispatch
@@ -58,6 +59,7 @@ class App:
     def __init__(self, config: Config) -> None:
         """Open the data directory. Raises InUse, Permanent or Transient before anything was started."""
         settings = config.gateway
+        self.config = config
         self.faults = faults.active()
         self.clock = SystemClock()
         self._began = self.clock.now()
@@ -188,6 +190,8 @@ class App:
     async def _resume(self) -> None:
         parts = (self.spool, self.journal, self.live, self.pipeline, self.dispatch, self.scribe, self.watch, self.clock)
         Resumption(self._recovered, self.core, *parts).run(rejudge=Fault.REJUDGE not in self.faults)
+        for edge in announce(self.config, self._recovered, self.journal, self.core.numbers, self.clock.now()):
+            self.pipeline.raised(edge)
         # until the broker answers, nobody is heard: that is one alarm, not one for each sensor
         self.hearing.link_is(LinkState.CONNECTING)
 
