@@ -35,16 +35,19 @@ from gateway.pipeline import Pipeline
 from gateway.publishing import StatePublisher, status_bytes
 from gateway.pulse import Pulse
 from gateway.recording import Recording
+from gateway.reload import SIGNALS, Reload
 from gateway.restart import Checkpoints, Resumption
 from gateway.scribe import Scribe
 from gateway.selfwatch import SelfWatch
 from gateway.stages import Chase, Detect, Live, Parcel, Record, Write
-from gateway.turn import Inbound, Turn
+from gateway.turn import Turn
 from gateway.upkeep import DISK, Upkeep
 from gateway.view import REACHABLE, View
 
 log = logging.getLogger("hazgate")
 
+ANSWERED = 0.1
+"""Seconds for an answer to leave before its socket is closed."""
 STOP_WITHIN = 10.0
 """Seconds for a stop in order, whatever hangs."""
 
@@ -54,7 +57,7 @@ Step = tuple[str, Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]
 
 
 class App:
-    """One gateway. `run` returns when it was asked to stop and has stopped."""
+    """One gateway. `run` returns when it was asked to stop, or to go on with `next`, and has stopped."""
 
     def __init__(self, config: Config) -> None:
         """Open the data directory. Raises InUse, Permanent or Transient before anything was started."""
@@ -79,7 +82,10 @@ class App:
         self._join(config)
         self.view = self._look(config)
         self.http = serve(self.view, settings.api)
-        self.control = Control(self.view, settings.data_dir)
+        self.reload = Reload(config, self.core.standing, self._take)
+        self.control = Control(self.view, settings.data_dir, self.reload.judge)
+        self.next: Config | None = None
+        self.started = False
         self._stop = asyncio.Event()
 
     def _join(self, config: Config) -> None:
@@ -88,7 +94,8 @@ class App:
         self.scribe = Scribe(self.broker.prefix, judged.gateway, judged.books, judged.register.sites, judged.numbers)
         self.live = Live(judged.books)
         self.write = Write(self.scribe, self.journal, self._tell)
-        admit = Admit(self.broker.prefix, judged.admission, list(judged.register.sites), self._on_command)
+        command = lambda message, parts: self.desk.from_broker(message, parts)  # noqa: E731, PLW0108 - the desk is made below
+        admit = Admit(self.broker.prefix, judged.admission, list(judged.register.sites), command)
         detect = Detect(judged.engine, held=Fault.DETECT in self.faults)
         chase = Chase(judged.chasers, judged.books, judged.home)
         stages = (admit, Record(self.spool, judged.admission), detect, self.live, chase, self.write)
@@ -158,7 +165,8 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, log.warning, "SIGHUP: changed files are read at the next start; this gateway goes on with those it has")
+        loop.add_signal_handler(signal.SIGHUP, self.reload.signaled)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         for fault in sorted(self.faults):
             log.critical("the fault point %s is set: this gateway does not do its work", fault)
         started: list[Step] = []
@@ -167,9 +175,11 @@ class App:
                 await step[1]()
                 started.append(step)
             settle()
+            self.started = True
             log.info("guarding %s with %d sensors", ", ".join(self.core.register.sites), len(self.core.register))
             await self._stop.wait()
         finally:
+            await self.reload.stop()
             await self._shut_down(started)
 
     async def _shut_down(self, started: list[Step]) -> None:
@@ -186,6 +196,12 @@ class App:
             else:
                 log.info("stopped: %s", name)
         self._lock.release()
+
+    def _take(self, config: Config) -> None:
+        self.next = config
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        # whoever asked for it over the control socket gets the answer first
+        asyncio.get_running_loop().call_later(ANSWERED, self._stop.set)
 
     async def _resume(self) -> None:
         parts = (self.spool, self.journal, self.live, self.pipeline, self.dispatch, self.scribe, self.watch, self.clock)
@@ -210,9 +226,6 @@ class App:
             self.dispatch.notify(outgoing, notice)
         for request, refusal in parcel.answers:
             request.answer(refusal)
-
-    def _on_command(self, message: Inbound, parts: list[str]) -> None:
-        self.desk.from_broker(message, parts)
 
     def _publish_state(self, topic: str, body: bytes) -> None:
         # without a broker they would only pile up; the first thing a connection brings is the newest one

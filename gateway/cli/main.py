@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "simulate": "play a virtual site against a broker and judge the alarms",
     "export": "print readings or alarms of the past, or what was set aside",
     "token": "make an API token for a person",
+    "reload": "let the running gateway take up changed files",
     "backup": "copy everything a gateway keeps, while it runs",
     "restore": "put a backup where a gateway's data belongs",
     "schema": "print the JSON Schema of a file, or every name of the interface",
