@@ -59,6 +59,8 @@ Step = tuple[str, Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]
 class App:
     """One gateway. `run` returns when it was asked to stop, or to go on with `next`, and has stopped."""
 
+    desk: Desk
+
     def __init__(self, config: Config) -> None:
         """Open the data directory. Raises InUse, Permanent or Transient before anything was started."""
         settings = config.gateway
