@@ -10,49 +10,23 @@ milliseconds and the rest, and arrival as the delay in whole milliseconds, are w
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.codecs.frames import Names, empty
-from alerts.ports import Frame, Permanent, Query, Stretch, Transient, Written
-from alerts.reading import MILLISECOND, SECOND, Ints, Mark, Readings
+from adapters.dayfiles import DAY, ELSEWHEN, NO_DAY, DayFile, DayFiles, name_of
+from alerts.ports import Frame, Query, Stretch, Written
+from alerts.reading import MILLISECOND, Ints, Mark, Readings
 
-if TYPE_CHECKING:
-    import duckdb
-
-SCHEMA_NUMBER = 1
-DAY = 86_400 * SECOND
-MEMORY = "24MB"
-"""Bound of DuckDB's own buffers: 64 MB changes neither speed nor size here, and costs 30 MB of resident memory."""
-CHECKPOINT_AT = "8MB"
-ROW_GROUP = 30_720
-"""Rows compressed together: a quarter of the default packs as well and holds a quarter of the memory."""
-OPEN_FILES = 4
 PIECE = 50_000
 """Readings in a piece of history, about."""
 PAST_DAYS, FUTURE_DAYS = 1_100, 2
 """A reading that much older or newer than its arrival goes to the one file `elsewhen`, so that a mad clock cannot make a file for every day since 1677."""
-ELSEWHEN = "elsewhen"
-_NO_DAY = np.iinfo(np.int64).min
-
-_CREATE = """
-CREATE TABLE {0}.schema (number INTEGER);
-INSERT INTO {0}.schema VALUES (1);
-CREATE TABLE {0}.points (point INTEGER, site VARCHAR, sensor VARCHAR);
-CREATE TABLE {0}.rows (point INTEGER, ms BIGINT, ns INTEGER, value DOUBLE, quality UTINYINT, delay BIGINT, device_time BIGINT, raw DOUBLE, seq BIGINT);
-CREATE TABLE {0}.drained (epoch VARCHAR, frame BIGINT);
-CREATE TABLE {0}.repeats (epoch VARCHAR, frame BIGINT, count BIGINT);
-CREATE VIEW {0}.readings AS SELECT site, sensor, make_timestamp_ns(ms * 1000000 + ns) AS time, value, quality,
-    make_timestamp_ns((ms + delay) * 1000000) AS arrival, make_timestamp_ns(device_time) AS device_time, raw, seq
-    FROM {0}.rows JOIN {0}.points USING (point);
-"""
 _INSERT = """
 INSERT INTO {0}.rows SELECT point, ms, ns, CASE WHEN isnan(value) THEN NULL ELSE value END, quality, delay,
     nullif(device_time, CAST('-9223372036854775808' AS BIGINT)), CASE WHEN isnan(raw) THEN NULL ELSE raw END, nullif(seq, -1) FROM batch
@@ -80,25 +54,11 @@ class DuckSettings:
     kind: Literal["duckdb"] = "duckdb"
 
 
-@dataclass(slots=True)
-class _File:
-    """An attached file: what its numbers of sensors mean, and how much of this spool it holds."""
-
-    alias: str
-    drained: int = 0
-    names: list[int] = field(default_factory=list)
-    """The index in `Names` of each point."""
-    points: dict[int, int] = field(default_factory=dict)
-    """The reverse."""
-    repeats: dict[int, int] = field(default_factory=dict)
-    """Frames that may come again, and how many of their readings were here before."""
-
-
 class DuckStore:
     """A `Store` over the files. Any error closes them all; the next call opens them anew."""
 
     def __init__(self, settings: DuckSettings, data_dir: Path, epoch: str, names: Names) -> None:  # noqa: ARG002 - every store's factory takes its settings
-        self._engine = _Engine(data_dir / "readings", epoch, names)
+        self._engine = DayFiles(data_dir / "readings", epoch, names)
         self._names = names
         self._epoch = epoch
 
@@ -132,6 +92,19 @@ class DuckStore:
         with engine.guarded():
             return sum(engine.rows("SELECT count(*) FROM {0}.rows", engine.attach(name))[0][0] for name in engine.existing())
 
+    def settle(self) -> None:
+        """Write every log into its file; the next call opens the files anew."""
+        with self._engine.guarded():
+            self._engine.close()
+
+    def forget(self, before: int, through: int) -> int:
+        """Unlink the files of days that ended before `before` (ns), a few at a time; returns how many.
+
+        A file stays while it says of a frame after `through` that it is drained: until the spool knows that too, only
+        the file can tell that the frame must not be written again.
+        """
+        return self._engine.forget(before // DAY, through)
+
     def close(self) -> None:
         """Write every log into its file and close them."""
         self._engine.close()
@@ -148,7 +121,7 @@ class DuckStore:
             stored, repeats = stored + len(new) - found, repeats + found
         return stored, repeats
 
-    def _insert(self, file: _File, readings: Readings, numbers: Ints, first: int) -> int:
+    def _insert(self, file: DayFile, readings: Readings, numbers: Ints, first: int) -> int:
         """Insert readings and move the mark on, in one transaction; returns how many were there before."""
         rows = self._engine.rows
         rows("BEGIN", file)
@@ -171,7 +144,7 @@ class DuckStore:
         file.repeats = {number: count for number, count in file.repeats.items() if number >= first} | repeats
         return len(known)
 
-    def _append(self, file: _File, readings: Readings, points: NDArray[np.int32]) -> None:
+    def _append(self, file: DayFile, readings: Readings, points: NDArray[np.int32]) -> None:
         order = np.argsort(readings.time, kind="stable")
         batch = readings.take(order)
         ms, ns = np.divmod(batch.time, MILLISECOND)
@@ -188,7 +161,7 @@ class DuckStore:
         }
         self._engine.over(columns, _INSERT, file)
 
-    def _append_late(self, file: _File, readings: Readings, points: NDArray[np.int32]) -> NDArray[np.bool_]:
+    def _append_late(self, file: DayFile, readings: Readings, points: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Insert those late readings that are not there yet; says which were.
 
         Another value under a time that is taken is stored 1 ns later, so one that is found there has been here before.
@@ -212,7 +185,7 @@ class DuckStore:
         self._append(file, replace(readings, time=times).take(~known), points[~known])
         return known
 
-    def _points(self, file: _File, sensors: NDArray[np.int32]) -> NDArray[np.int32]:
+    def _points(self, file: DayFile, sensors: NDArray[np.int32]) -> NDArray[np.int32]:
         """The file's numbers for these sensors; new ones are inserted in the open transaction."""
         used, inverse = np.unique(sensors, return_inverse=True)
         new = [index for index in used.tolist() if index not in file.points]
@@ -260,7 +233,7 @@ class DuckStore:
         readings = Readings.concatenate(parts)
         return readings.take(np.argsort(readings.time, kind="stable"))
 
-    def _condition(self, file: _File, query: Query) -> str:
+    def _condition(self, file: DayFile, query: Query) -> str:
         """The query as a WHERE over the packed columns: numbers only, so that it cannot carry anybody's text."""
         condition = (
             f"ms BETWEEN {query.since // MILLISECOND} AND {query.until // MILLISECOND} "
@@ -273,117 +246,13 @@ class DuckStore:
         return f"{condition} AND point IN ({', '.join(map(str, [-1, *wanted]))})"
 
 
-class _Engine:
-    """The library, and the few files attached to it at a time; the one used longest ago makes room."""
-
-    def __init__(self, folder: Path, epoch: str, names: Names) -> None:
-        self._folder = folder
-        self._epoch = epoch
-        self._names = names
-        self._files: OrderedDict[str, _File] = OrderedDict()
-        self._connection: duckdb.DuckDBPyConnection | None = None
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
-        self._files.clear()
-
-    def existing(self) -> list[str]:
-        """The names of the files there are."""
-        return sorted(path.stem for path in self._folder.glob("*.duckdb"))
-
-    def of_day(self, day: int) -> list[str]:
-        """The files that may hold readings of a day."""
-        return [name for name in (_name(day), ELSEWHEN) if (self._folder / f"{name}.duckdb").exists()]
-
-    def attach(self, name: str) -> _File:
-        """The file of that name; created if it is not there."""
-        if name in self._files:
-            self._files.move_to_end(name)
-            return self._files[name]
-        while len(self._files) >= OPEN_FILES:
-            oldest, _ = self._files.popitem(last=False)
-            self._db.execute(f'DETACH "{oldest}"')
-        file = _File(f'"{name}"')
-        path = self._folder / f"{name}.duckdb"
-        if path.exists() and path.stat().st_size < 12_288:  # its three headers: a full disk cut its creation off, and it never held a row
-            path.unlink()
-        quoted = str(path).replace("'", "''")
-        self._db.execute(f"ATTACH '{quoted}' AS {file.alias} (ROW_GROUP_SIZE {ROW_GROUP})")
-        self._prepare(file, name)
-        self._files[name] = file
-        return file
-
-    def rows(self, sql: str, file: _File, *values: object, condition: str = "") -> list[Any]:
-        """Run a statement in which {0} stands for the file and {1} for the condition."""
-        return self._db.execute(sql.format(file.alias, condition), values or None).fetchall()
-
-    def columns(self, sql: str, file: _File, condition: str) -> dict[str, Any]:
-        """Likewise, for the result as arrays."""
-        found = self._db.execute(sql.format(file.alias, condition)).fetchnumpy()
-        return {name: np.asarray(column) for name, column in found.items()}
-
-    def over(self, batch: dict[str, NDArray[Any]], sql: str, file: _File, *values: object) -> list[Any]:
-        """Likewise, over arrays that the statement calls `batch`."""
-        self._db.register("batch", batch)
-        try:
-            return self.rows(sql, file, *values)
-        finally:
-            self._db.unregister("batch")
-
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
-        """Turn the library's errors into ours; after one, whatever it left behind is given up."""
-        import duckdb  # noqa: PLC0415 - the gateway process reads the settings above and must not load 40 MB of engine
-
-        try:
-            yield
-        except (duckdb.Error, OSError) as error:
-            try:
-                self.close()
-            except duckdb.Error:  # closing writes the log into the file, which a full disk refuses; the next open does it
-                self._connection = None
-            raise Transient(f"DuckDB: {str(error).splitlines()[0]}") from error
-
-    @property
-    def _db(self) -> duckdb.DuckDBPyConnection:
-        if self._connection is None:
-            import duckdb  # noqa: PLC0415 - as above
-
-            self._files.clear()
-            self._folder.mkdir(parents=True, exist_ok=True)
-            settings = {"memory_limit": MEMORY, "threads": "1", "checkpoint_threshold": CHECKPOINT_AT, "preserve_insertion_order": "false"}
-            self._connection = duckdb.connect(":memory:", config={**settings, "temp_directory": str(self._folder / "tmp")})
-        return self._connection
-
-    def _prepare(self, file: _File, name: str) -> None:
-        """Create what is missing, and read what must be known of the file."""
-        if not self.rows("SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND table_name = 'schema'", file, name):
-            self.rows(f"BEGIN; {_CREATE} COMMIT", file)
-        number = self.rows("SELECT number FROM {0}.schema", file)[0][0]
-        if number > SCHEMA_NUMBER:
-            self.close()
-            raise Permanent(f"{name}.duckdb was written by a newer version of hazgate (schema {number}; this one knows {SCHEMA_NUMBER})")
-        for point, site, sensor in self.rows("SELECT point, site, sensor FROM {0}.points ORDER BY point", file):
-            index = self._names.find(site, sensor)
-            file.names.append(index)
-            file.points[index] = point
-        file.drained = sum(frame for (frame,) in self.rows("SELECT frame FROM {0}.drained WHERE epoch = ?", file, self._epoch))
-        file.repeats = dict(self.rows("SELECT frame, count FROM {0}.repeats WHERE epoch = ?", file, self._epoch))
-
-
 def _by_file(readings: Readings) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Which file each reading belongs to, and a mask of those that do."""
     days = readings.time // DAY
     age = readings.arrival // DAY - days
-    days[(age > PAST_DAYS) | (age < -FUTURE_DAYS)] = _NO_DAY
+    days[(age > PAST_DAYS) | (age < -FUTURE_DAYS)] = NO_DAY
     for day in np.unique(days).tolist():
-        yield _name(day), days == day
-
-
-def _name(day: int) -> str:
-    return ELSEWHEN if day == _NO_DAY else str(np.datetime64(day, "D"))
+        yield name_of(day), days == day
 
 
 def _repeated(readings: Readings, points: NDArray[np.int32]) -> NDArray[np.bool_]:

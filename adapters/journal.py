@@ -12,15 +12,20 @@ import asyncio
 import hashlib
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
+from typing import Final
 
 from adapters import sqlite
 
-SCHEMA = 1
+SCHEMA: Final = 1
+STEPS: Final[Mapping[int, str]] = {}
+"""Schema number → SQL that makes a file of the next number of it."""
+FORGET_AT_ONCE: Final = 500
+"""Messages looked at with one commit: a commit must stay short for an alarm behind it."""
 _TABLES = """
 CREATE TABLE journal(
     sequence INTEGER PRIMARY KEY, site TEXT, alarm TEXT, event TEXT, at INTEGER, recorded_at INTEGER, key TEXT, body BLOB, hash BLOB
@@ -114,6 +119,8 @@ class Entry:
     meta: dict[str, str] = field(default_factory=dict)
     checkpoint: tuple[int, int, bytes] | None = None
     tokens: list[Token] = field(default_factory=list)
+    forget: int = 0
+    """Of the oldest messages, settled ones that were due before it (ns) go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Open or create the file. Raises Permanent with one sentence for a file that is damaged or of a newer version."""
         self._path = path
-        self._connection = sqlite.open_file(path, _TABLES, SCHEMA)
+        self._connection = sqlite.open_file(path, _TABLES, SCHEMA, STEPS)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
@@ -287,6 +294,11 @@ class Journal:
         db.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", list(entry.meta.items()))
         if entry.checkpoint is not None:
             db.execute("INSERT OR REPLACE INTO checkpoint VALUES(1, ?, ?, ?)", entry.checkpoint)
+        if entry.forget:
+            # the oldest rows by number, not by a search: the outbox of years is large, and a commit must not read it all
+            oldest = "SELECT rowid, state, due FROM outbox ORDER BY rowid LIMIT ?"
+            forget = f"DELETE FROM outbox WHERE rowid IN (SELECT rowid FROM ({oldest}) WHERE state != 'open' AND due < ?)"  # noqa: S608 (a constant)
+            db.execute(forget, (FORGET_AT_ONCE, entry.forget))
         db.executemany("INSERT OR REPLACE INTO tokens VALUES(?, ?, ?, ?, ?)", [astuple(token) for token in entry.tokens])
 
 

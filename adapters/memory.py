@@ -16,6 +16,12 @@ def one_heap() -> None:
         mallopt(M_ARENA_MAX, 1)
 
 
+def thaw() -> None:
+    """Let go of what `settle` took for eternal, when all of it has been stopped."""
+    gc.unfreeze()
+    gc.collect()
+
+
 def settle() -> None:
     """Call once, when everything that lives as long as the process has been built.
 

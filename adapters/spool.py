@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from adapters import sqlite
 from adapters.codecs import frames
-from alerts.alarm import Quarantine
+from adapters.spool_reader import SCHEMA, SCHEMA_NUMBER, STEPS, SpoolReader
 from alerts.balance import Balance, Counts
 from alerts.ports import Aside, Clock, Frame
 from alerts.reading import Readings
@@ -29,15 +29,6 @@ if TYPE_CHECKING:  # the recorder reads spools without paying for the models of 
 
 log = logging.getLogger(__name__)
 
-SCHEMA_NUMBER = 1
-SCHEMA = """
-CREATE TABLE frames (number INTEGER PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL, rows INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE TABLE quarantine (id INTEGER PRIMARY KEY, arrival INTEGER NOT NULL, topic TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
-    size INTEGER NOT NULL, payload BLOB NOT NULL);
-CREATE TABLE totals (epoch TEXT NOT NULL, next INTEGER NOT NULL, through INTEGER NOT NULL, received INTEGER NOT NULL, stored INTEGER NOT NULL,
-    spooled INTEGER NOT NULL, quarantined INTEGER NOT NULL, duplicate INTEGER NOT NULL, dropped INTEGER NOT NULL, forgotten INTEGER NOT NULL);
-INSERT INTO totals VALUES (lower(hex(randomblob(16))), 1, 0, 0, 0, 0, 0, 0, 0, 0)
-"""
 UPDATE = "UPDATE totals SET (epoch, next, through, received, stored, spooled, quarantined, duplicate, dropped, forgotten) = (?,?,?,?,?,?,?,?,?,?)"
 QUARANTINE_ROWS = 10_000
 QUARANTINE_BYTES = 64 * 2**20
@@ -83,11 +74,13 @@ class _Batch:
     tokens: list[int] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
     reports: list[Report] = field(default_factory=list)
+    forget: int = 0
+    """Quarantined payloads that arrived before it go, ns."""
     frame: tuple[int, int, int, int, bytes] | None = None
     """number, first time, last time, rows, body; once sealed."""
 
     def __bool__(self) -> bool:
-        return bool(self.parts or self.aside or self.tokens or self.reports or self.counts != Counts())
+        return bool(self.parts or self.aside or self.tokens or self.reports or self.forget or self.counts != Counts())
 
 
 class Spool:
@@ -136,7 +129,7 @@ class Spool:
 
     @property
     def forgotten(self) -> int:
-        """Quarantined payloads that fell to the quarantine's bounds."""
+        """Quarantined payloads that fell to the quarantine's bounds or were kept long enough."""
         return self._totals.forgotten
 
     async def start(self) -> None:
@@ -180,6 +173,11 @@ class Spool:
     def release(self, covered: int) -> None:
         """A checkpoint covers frames <= `covered`. Those that are stored too are deleted with the next commits."""
         self._covered = max(self._covered, covered)
+        self._wake.set()
+
+    def forget(self, before: int) -> None:
+        """Quarantined payloads that arrived before `before` (ns) go with the next commit."""
+        self._open.forget = before
         self._wake.set()
 
     def frames_after(self, number: int) -> Iterator[Frame]:
@@ -262,7 +260,7 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._db = sqlite.open_file(path, SCHEMA, SCHEMA_NUMBER)
+        self._db = sqlite.open_file(path, SCHEMA, SCHEMA_NUMBER, STEPS)
         try:
             self.totals = Totals(*self._db.execute("SELECT * FROM totals").fetchone())
             self._first = int(self._db.execute("SELECT coalesce(min(number), ?) FROM frames", (self.totals.next,)).fetchone()[0])
@@ -289,6 +287,8 @@ class _File:
             held = self._held
             if aside:
                 totals, held = self._set_aside(totals, aside)
+            if batch.forget:
+                totals, held = self._forget(totals, held, batch.forget)
             through = min(totals.through, covered, self._first + RELEASE_AT_ONCE - 1)
             if through >= self._first:
                 self._db.execute("DELETE FROM frames WHERE number <= ?", (through,))
@@ -336,63 +336,13 @@ class _File:
         forgotten = totals.forgotten + before - count
         return totals._replace(quarantined=totals.quarantined + len(aside), forgotten=forgotten), (count, size)
 
+    def _forget(self, totals: Totals, held: tuple[int, int], before: int) -> tuple[Totals, tuple[int, int]]:
+        """Drop what has been kept long enough; figures as above."""
+        sql = "SELECT count(*), coalesce(sum(length(payload)), 0) FROM quarantine WHERE arrival < ?"
+        count, size = self._db.execute(sql, (before,)).fetchone()
+        self._db.execute("DELETE FROM quarantine WHERE arrival < ?", (before,))
+        return totals._replace(forgotten=totals.forgotten + count), (held[0] - count, held[1] - size)
+
     def _size(self) -> int:
         pages, free, page = (self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size"))
         return int((pages - free) * page)
-
-
-class SpoolReader:
-    """Reads a spool beside its writer, from any one thread. Every method may raise Transient or Permanent."""
-
-    def __init__(self, path: Path, find: Callable[[str, str], int | None]) -> None:
-        """Open the file. `find` numbers the sensors of frames; readings for which it says None are left out."""
-        self._path = path
-        self._find = find
-        self._db = sqlite.open_reader(path, SCHEMA_NUMBER)
-        self.epoch, self.through = self._rows("SELECT epoch, through FROM totals")[0]
-
-    def frames(self, after: int, rows: int = 50_000) -> list[Frame]:
-        """The frames that follow on `after`, in order, up to about that many readings; none when there are none."""
-        found: list[Frame] = []
-        held = 0
-        with contextlib.closing(self._db.cursor()) as cursor:
-            try:
-                for number, size, body in cursor.execute("SELECT number, rows, body FROM frames WHERE number > ? ORDER BY number", (after,)):
-                    found.append(Frame(number, self._decode(number, body)))
-                    held += size
-                    if held >= rows:
-                        break
-            except sqlite3.Error as error:
-                raise sqlite.explained(error, self._path) from error
-        return found
-
-    def overlapping(self, after: int, since: int, until: int) -> Iterator[Readings]:
-        """The readings with since <= time < until (ns) in frames that follow on `after`."""
-        sql = "SELECT number, body FROM frames WHERE number > ? AND since < ? AND until >= ? ORDER BY number"
-        for number, body in self._rows(sql, after, until, since):
-            readings = self._decode(number, body)
-            yield readings.take((readings.time >= since) & (readings.time < until))
-
-    def quarantine(self, since: int, until: int) -> Iterator[Aside]:
-        """What was set aside with since <= arrival < until (ns), the oldest first."""
-        sql = "SELECT topic, reason, detail, payload, size, arrival FROM quarantine WHERE arrival >= ? AND arrival < ? ORDER BY id"
-        for topic, reason, detail, payload, size, arrival in self._rows(sql, since, until):
-            yield Aside(topic, Quarantine(reason), detail, payload, size, arrival)
-
-    def close(self) -> None:
-        """Give the file up."""
-        self._db.close()
-
-    def _decode(self, number: int, body: bytes) -> Readings:
-        try:
-            return frames.decode(body, self._find)
-        except ValueError as error:
-            # the balance, short of these readings, tells of it
-            log.error("frame %d of the spool cannot be read: %s", number, error)  # noqa: TRY400 - the trace leads nowhere else
-            return frames.empty()
-
-    def _rows(self, sql: str, *values: int) -> list[Any]:
-        try:
-            return self._db.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise sqlite.explained(error, self._path) from error

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 from alerts.ports import Permanent, Transient
 
 
-def open_file(path: Path, schema: str, version: int) -> sqlite3.Connection:
+def open_file(path: Path, schema: str, version: int, steps: Mapping[int, str]) -> sqlite3.Connection:
     """Open a database file for its one writer; create it by `schema` when it is new.
 
     The connection is in autocommit (say BEGIN yourself) and may be used from one thread at a time, whichever.
-    Every COMMIT that returns has been synced to disk.
+    Every COMMIT that returns has been synced to disk. `steps` says for each older version what makes the next one of
+    it; a file of an older version is migrated in one transaction, after a copy `NAME.schemaN` was made beside it.
 
     Raises:
         Permanent: if the file is no database, or was written by a newer version.
@@ -25,13 +27,38 @@ def open_file(path: Path, schema: str, version: int) -> sqlite3.Connection:
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
-        if not _version(db, path, version):
+        found = _version(db, path, version)
+        if not found:
             db.executescript(f"BEGIN; {schema}; PRAGMA user_version={version}; COMMIT")
+        elif found < version:
+            copy(db, path.with_name(f"{path.name}.schema{found}"))
+            db.executescript(f"BEGIN; {' '.join(steps[step] for step in range(found, version))} PRAGMA user_version={version}; COMMIT")
     except sqlite3.Error as error:
         raise explained(error, path) from error
+    except OSError as error:
+        raise Transient(f"cannot copy {path} before it is migrated: {error.strerror}") from error
     if created:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     return db
+
+
+def copy(db: sqlite3.Connection, to: Path) -> None:
+    """Write what the connection sees (inside a transaction: saw when that began) to a new file; under its name only when it is on the disk.
+
+    Raises sqlite3.Error or OSError.
+    """
+    part = to.with_name(f".{to.name}.part")
+    part.unlink(missing_ok=True)
+    target = sqlite3.connect(part, isolation_level=None)
+    try:
+        db.backup(target)
+        target.execute("PRAGMA journal_mode=DELETE")
+    finally:
+        target.close()
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(to)
+    sync_folder(to.parent)
 
 
 def open_reader(path: Path, version: int) -> sqlite3.Connection:
@@ -43,6 +70,8 @@ def open_reader(path: Path, version: int) -> sqlite3.Connection:
         raise explained(error, path) from error
     if not known:
         raise Transient(f"{path} holds nothing yet")
+    if known < version:
+        raise Transient(f"{path} is of an older version of hazgate (schema {known}); the gateway migrates it when it starts")
     return db
 
 
@@ -61,7 +90,7 @@ def _version(db: sqlite3.Connection, path: Path, version: int) -> int:
     return found
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new file's name durable: SQLite syncs what it writes, not the folder it created the file in."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

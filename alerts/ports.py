@@ -127,6 +127,19 @@ class Store(Protocol):
         ...
 
 
+@runtime_checkable
+class Filed(Protocol):
+    """A store that keeps its files in `data_dir`. Called as `Store` is."""
+
+    def settle(self) -> None:
+        """Have everything in the files themselves, so that they can be copied as they are before anything else is called."""
+        ...
+
+    def forget(self, before: int, through: int) -> int:
+        """Give up what is wholly older than `before` (ns) and not needed to recognize a frame after `through`; returns how many files."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class AlarmEvent:
     """A transition of an alarm as the journal has it; times in ns, `body` the public JSON."""

@@ -23,9 +23,11 @@ from alerts.alarm import Condition, EventKind
 from gateway import core, faults
 from gateway.admission import Admit
 from gateway.api.server import serve
+from gateway.backup import refuse_half_restored
 from gateway.brokering import Broker
 from gateway.channels import channels
 from gateway.config import Config
+from gateway.config_watch import announce
 from gateway.control import Control
 from gateway.desk import Desk, Tokens
 from gateway.dispatch import Dispatch
@@ -35,17 +37,21 @@ from gateway.pipeline import Pipeline
 from gateway.publishing import StatePublisher, status_bytes
 from gateway.pulse import Pulse
 from gateway.recording import Recording, labels
+from gateway.reload import SIGNALS, Reload
 from gateway.restart import Checkpoints, Resumption
 from gateway.routes import Routes
 from gateway.scribe import Scribe
 from gateway.selfwatch import SelfWatch
 from gateway.service import Service
 from gateway.stages import Chase, Detect, Live, Parcel, Record, Write
-from gateway.turn import Inbound, Turn
+from gateway.turn import Turn
+from gateway.upkeep import DISK, Upkeep
 from gateway.view import REACHABLE, View
 
 log = logging.getLogger("hazgate")
 
+ANSWERED = 0.1
+"""Seconds for an answer to leave before its socket is closed."""
 STOP_WITHIN = 10.0
 """Seconds for a stop in order, whatever hangs."""
 
@@ -55,22 +61,27 @@ Step = tuple[str, Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]
 
 
 class App:
-    """One gateway. `run` returns when it was asked to stop and has stopped."""
+    """One gateway. `run` returns when it was asked to stop, or to go on with `next`, and has stopped."""
+
+    desk: Desk
 
     def __init__(self, config: Config) -> None:
         """Open the data directory. Raises InUse, Permanent or Transient before anything was started."""
         settings = config.gateway
+        self.config = config
         self.faults = faults.active()
         self.clock = SystemClock()
         self._began = self.clock.now()
         self._boot = secrets.token_hex(4)
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._lock = DirectoryLock(settings.data_dir)
+        refuse_half_restored(settings.data_dir)
         self.journal = Journal(settings.data_dir / "journal.db")
         self._recovered = self.journal.recover()
         self.core = core.build(config, self._recovered, self._began)
         self.spool = Spool.open(settings.data_dir / "spool.db", self.core.register, self.clock)
-        self.recording = Recording(self.spool, settings.data_dir, registry.plain(settings.store), self._on_store, labels(self.core.register, settings.store))
+        kept = labels(self.core.register, settings.store)
+        self.recording = Recording(self.spool, settings.data_dir, registry.plain(settings.store), settings.keep.readings, self._on_store, kept)
         self.routes = Routes(self.core.register)
         self.broker = Broker(settings.broker, settings.gateway, self.core.register, self.routes.filters())
         sends = channels(settings.notify, self.broker.publish_notice)
@@ -79,9 +90,12 @@ class App:
         self._join(config)
         self.view = self._look(config)
         self.http = serve(self.view, settings.api)
-        self.control = Control(self.view, settings.data_dir)
+        self.reload = Reload(config, self.core.standing, self._take)
+        self.control = Control(self.view, settings.data_dir, self.reload.judge)
         committing = {"spool": self.view.spool_under_way, "journal": lambda: self.journal.under_way}
         self.service = Service(Systemd(os.environ), self.view.status, committing)
+        self.next: Config | None = None
+        self.started = False
         self._stop = asyncio.Event()
 
     def _join(self, config: Config) -> None:
@@ -90,7 +104,8 @@ class App:
         self.scribe = Scribe(self.broker.prefix, judged.gateway, judged.books, judged.register.sites, judged.numbers)
         self.live = Live(judged.books)
         self.write = Write(self.scribe, self.journal, self._tell)
-        admit = Admit(self.broker.prefix, judged.admission, list(judged.register.sites), self.routes, self._on_command)
+        command = lambda message, parts: self.desk.from_broker(message, parts)  # noqa: E731, PLW0108 - the desk is made below
+        admit = Admit(self.broker.prefix, judged.admission, list(judged.register.sites), self.routes, command)
         detect = Detect(judged.engine, held=Fault.DETECT in self.faults)
         chase = Chase(judged.chasers, judged.books, judged.home)
         stages = (admit, Record(self.spool, judged.admission), detect, self.live, chase, self.write)
@@ -103,6 +118,7 @@ class App:
         self.checkpoints = Checkpoints(judged, self.journal, self.spool)
         self.watch = SelfWatch(judged.home, judged.gateway, self.clock, self.pipeline.raised)
         self.pulse = Pulse(self.journal, self.states, self.watch, self.clock)
+        self.upkeep = Upkeep(settings, self.spool, self.journal, self.watch, self._recovered.meta.get(DISK))
         self.hearing = Hearing(judged.gateway, judged.engine, self.watch, self.clock, self.pipeline.arm)
         self.write.on_unjournaled = lambda: self.watch.broken(Condition.JOURNAL_FAILED, grace=0)
         self.pipeline.after = self._after
@@ -135,6 +151,7 @@ class App:
             journal=self.journal,
             link_state=lambda: self.broker.link.state,
             store_state=lambda: self._store,
+            days_left=self.upkeep.forecast.days_left,
             faults=self.faults,
             warnings=tuple(str(problem) for problem in config.warnings),
         )
@@ -148,6 +165,7 @@ class App:
             ("dispatch", self.dispatch.start, self.dispatch.stop),
             ("resume", self._resume, self._last_words),
             ("pulse", self.pulse.start, self.pulse.stop),
+            ("upkeep", self.upkeep.start, self.upkeep.stop),
             ("control socket", self.control.start, self.control.stop),
             ("http", self.http.start, self.http.stop),
             ("broker", self.broker.start, self.broker.stop),
@@ -159,7 +177,8 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, log.warning, "SIGHUP: changed files are read at the next start; this gateway goes on with those it has")
+        loop.add_signal_handler(signal.SIGHUP, self.reload.signaled)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         for fault in sorted(self.faults):
             log.critical("the fault point %s is set: this gateway does not do its work", fault)
         started: list[Step] = []
@@ -168,9 +187,11 @@ class App:
                 await step[1]()
                 started.append(step)
             settle()
+            self.started = True
             log.info("guarding %s with %d sensors", ", ".join(self.core.register.sites), len(self.core.register))
             await self._stop.wait()
         finally:
+            await self.reload.stop()
             await self._shut_down(started)
 
     async def _shut_down(self, started: list[Step]) -> None:
@@ -188,9 +209,17 @@ class App:
                 log.info("stopped: %s", name)
         self._lock.release()
 
+    def _take(self, config: Config) -> None:
+        self.next = config
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        # whoever asked for it over the control socket gets the answer first
+        asyncio.get_running_loop().call_later(ANSWERED, self._stop.set)
+
     async def _resume(self) -> None:
         parts = (self.spool, self.journal, self.live, self.pipeline, self.dispatch, self.scribe, self.watch, self.clock)
         Resumption(self._recovered, self.core, *parts).run(rejudge=Fault.REJUDGE not in self.faults)
+        for edge in announce(self.config, self._recovered, self.journal, self.core.numbers, self.clock.now()):
+            self.pipeline.raised(edge)
         # until the broker answers, nobody is heard: that is one alarm, not one for each sensor
         self.hearing.link_is(LinkState.CONNECTING)
 
@@ -209,9 +238,6 @@ class App:
             self.dispatch.notify(outgoing, notice)
         for request, refusal in parcel.answers:
             request.answer(refusal)
-
-    def _on_command(self, message: Inbound, parts: list[str]) -> None:
-        self.desk.from_broker(message, parts)
 
     def _publish_state(self, topic: str, body: bytes) -> None:
         # without a broker they would only pile up; the first thing a connection brings is the newest one

@@ -12,8 +12,8 @@ import numpy as np
 
 from adapters.codecs.frames import Labels, Names
 from adapters.registry import open_store
-from adapters.spool import SpoolReader
-from alerts.ports import Aside, Query, Stretch, Written
+from adapters.spool_reader import SpoolReader
+from alerts.ports import Aside, Filed, Query, Stretch, Written
 from alerts.reading import Readings
 from gateway.chronicle import Chronicle
 
@@ -65,6 +65,15 @@ class Archive:
     def quarantine(self, since: int, until: int) -> Iterator[Aside]:
         """What was set aside with since <= arrival < until (ns), the oldest first."""
         return self._spool.quarantine(since, until)
+
+    def forget(self, before: int) -> int:
+        """Let the store give up files of readings before `before` (ns); returns how many it gave up."""
+        return self._store.forget(before, self._spool.confirmed()) if isinstance(self._store, Filed) else 0
+
+    def settle(self) -> None:
+        """Have everything that is stored in its files."""
+        if isinstance(self._store, Filed):
+            self._store.settle()
 
     def count(self) -> int:
         """How many readings the store holds."""

@@ -49,7 +49,6 @@ SITE: Final = (
 )
 GATEWAY: Final = (
     Later(("heartbeat",), "nobody is told that this gateway lives", "none"),
-    Later(("keep",), "nothing is ever deleted"),
     Later(("spool",), "the spool grows as far as the disk does"),
     Later(("workers",), "one process does the work", 1),
     Later(("canary",), "the path is not tried"),

@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -30,7 +30,9 @@ LONGEST: Final = 4096
 LONGEST_LIFE: Final = 100 * 365 * 86_400 * SECOND
 """ns that a token may be good for; the journal's columns end not long after."""
 WITHIN: Final = 5.0
-"""Seconds for a question to come, and for its answer to be made."""
+"""Seconds for a question to come."""
+ANSWER_WITHIN: Final = 60.0
+"""Seconds for its answer to be made: reading the files of 10,000 sensors takes a few."""
 
 
 class Ask(StrEnum):
@@ -39,6 +41,7 @@ class Ask(StrEnum):
     CREATE = "token_create"
     BALANCE = "balance"
     HEALTH = "health"
+    RELOAD = "reload"
 
 
 class NoGateway(HazgateError):
@@ -52,7 +55,9 @@ class Refused(HazgateError):
 class Control:
     """The gateway's side. On the loop's thread."""
 
-    def __init__(self, view: View, data_dir: Path) -> None:
+    def __init__(self, view: View, data_dir: Path, reload: Callable[[], Awaitable[list[str]]]) -> None:
+        """`reload` reads the files again and says why the old ones stay."""
+        self._reload = reload
         self._data_dir = data_dir
         self._view = view
         self._people = known_people(list(view.sites().values()))
@@ -84,7 +89,9 @@ class Control:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(WITHIN):
-                answer = await self._answer(await reader.readline())
+                line = await reader.readline()
+            async with asyncio.timeout(ANSWER_WITHIN):
+                answer = await self._answer(line)
                 writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
                 await writer.drain()
         except (OSError, ValueError, TimeoutError):
@@ -103,6 +110,8 @@ class Control:
             case {"ask": Ask.BALANCE}:
                 balance = self._view.spool.balance()
                 return {"ok": True, **asdict(balance), "closes": balance.closes}
+            case {"ask": Ask.RELOAD}:
+                return {"ok": True, "refused": await self._reload()}
             case {"ask": Ask.HEALTH}:
                 obstacles = self._view.obstacles()
                 return {"ok": True, "ingesting": not obstacles, "obstacles": obstacles, "pid": os.getpid()}
@@ -124,7 +133,7 @@ def unknown(person: str, people: frozenset[str]) -> str:
 def ask(data_dir: Path, question: Mapping[str, Any]) -> dict[str, Any]:
     """The running gateway's answer to a question. Raises NoGateway if none runs, Refused with its sentence if it says no."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(2 * WITHIN)
+        connection.settimeout(WITHIN + ANSWER_WITHIN)
         try:
             with _address(data_dir) as path:
                 connection.connect(path)

@@ -24,6 +24,10 @@ from alerts.ports import Aside, Query, Stretch, Transient
 from gateway.archive import SPOOL, Archive
 
 SOCKET = "history.sock"
+READINGS = "readings"
+"""The folder of the embedded store in `data_dir`."""
+PIECE = 2**20
+"""Bytes of a piece of a file."""
 ANSWER_WITHIN = 120.0
 """Seconds in which the recorder must say something: a piece of history that is scattered over a day takes a few."""
 START_WITHIN = 10.0
@@ -39,6 +43,8 @@ class Block(Enum):
     """The time up to which the history is complete (i64, ns), then a frame."""
     ASIDE = b"Q"
     COUNT = b"C"
+    BYTES = b"B"
+    """A piece of a file."""
     ERROR = b"E"
     END = b"."
 
@@ -57,6 +63,18 @@ def aside_block(aside: Aside) -> bytes:
     """Something set aside as it is sent: JSON of all but the payload on one line, then the payload."""
     head = [aside.topic, aside.reason.value, aside.detail, aside.size, aside.arrival]
     return block(Block.ASIDE, json.dumps(head).encode() + b"\n" + aside.payload)
+
+
+def file_blocks(folder: Path, name: str) -> Iterator[bytes]:
+    """A file as it is sent. Raises Transient if there is none of that name, or it cannot be read."""
+    if name != Path(name).name:
+        raise Transient(f"{name!r} is no name of a file")
+    try:
+        with (folder / name).open("rb") as file:
+            while piece := file.read(PIECE):
+                yield block(Block.BYTES, piece)
+    except OSError as error:
+        raise Transient(f"cannot read {folder / name}: {error.strerror}") from error
 
 
 @contextmanager
@@ -94,6 +112,10 @@ class Remote:
     def count(self) -> int:
         """As `Archive.count`."""
         return int(next(self._ask({"ask": "count"})))
+
+    def file(self, name: str) -> Iterator[bytes]:
+        """A file of the store as it is at this moment, in pieces. Read on: until then nothing is drained."""
+        return self._ask({"ask": "file", "name": name})
 
     def close(self) -> None:
         """Nothing is held between questions."""

@@ -2,7 +2,7 @@
 
     python -m gateway.recorder
 
-Its parent is the gateway. The first line on stdin says what to do: `{"data_dir", "store", "after", "labels"}`; a second one asks
+Its parent is the gateway. The first line on stdin says what to do: `{"data_dir", "store", "keep", "after", "labels"}`; a second one asks
 it to finish; the end of stdin means that the gateway is gone, and then so is the recorder. On stdout it reports one
 JSON object a line: frames the store has confirmed, and whether the store can be reached.
 """
@@ -24,12 +24,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from adapters.clock import SystemClock
 from adapters.codecs.frames import Labels
 from alerts.ports import HazgateError, Query, Written
-from alerts.reading import Readings
+from alerts.reading import SECOND, Readings
 from gateway import logs
 from gateway.archive import BATCH, Archive
-from gateway.history import SOCKET, Block, aside_block, block, socket_address, stretch_block
+from gateway.history import READINGS, SOCKET, Block, aside_block, block, file_blocks, socket_address, stretch_block
 
 log = logging.getLogger("hazgate.recorder")
 
@@ -38,6 +39,11 @@ PAUSE = 0.5
 """Seconds between two looks at the spool: a transaction of the store holds what came in between."""
 RETRY_FIRST, RETRY_MOST = 0.5, 30.0
 """Seconds until a store that failed is tried again, doubling."""
+DAY = 86_400 * SECOND
+STALLED = 60.0
+"""Seconds for a client to take a piece of an answer; one that does not is given up, for it may hold up the store."""
+FORGET_EVERY = 3600 * SECOND
+"""ns between two looks for files that are too old."""
 FINISH_WITHIN = 3.0
 """Seconds to drain what is left when asked to finish; the rest stays in the spool."""
 LONGEST_ORDERS = 2**26
@@ -57,12 +63,17 @@ class Recorder:
         self._store: Mapping[str, object] = orders["store"]
         self._after: int = orders["after"]
         self._labels: Labels = orders.get("labels", {})
+        self._keep: int = orders["keep"]
+        self._forgot: int | None = None
         self._tell = tell
         self._archive: Archive | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._finish = asyncio.Event()
         self._reachable: bool | None = None
         self._delay = RETRY_FIRST
+        self._clock = SystemClock()
+        self._still = asyncio.Lock()
+        """Held while a file of the store must not change."""
 
     def finish(self) -> None:
         """Ask `run` to drain what is left and return."""
@@ -72,12 +83,14 @@ class Recorder:
         """Drain and answer until asked to finish."""
         server = await asyncio.start_unix_server(self._answer, sock=_listen(self._data_dir))
         while not self._finish.is_set():
-            moved = await self._step()
+            async with self._still:
+                moved = await self._step()
+                await self._forget()
             if moved < BATCH:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._finish.wait(), PAUSE if self._reachable else self._delay)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FINISH_WITHIN):
+            async with asyncio.timeout(FINISH_WITHIN), self._still:
                 while await self._step():
                     pass
         server.close()
@@ -102,6 +115,20 @@ class Recorder:
         self._tell(report | {"rejected": list(self._rejected(written, readings))})
         self._after = through
         return len(readings)
+
+    async def _forget(self) -> None:
+        """Give up readings older than they must be kept, now and then."""
+        now = self._clock.now()
+        if self._forgot is not None and now - self._forgot < FORGET_EVERY:
+            return
+        self._forgot = now
+        try:
+            gone = await self._call(lambda: self._open().forget(now - self._keep))
+        except HazgateError as error:
+            log.warning("could not delete old readings: %s", error)
+            return
+        if gone:
+            log.info("deleted %d files of readings older than %.0f days", gone, self._keep / DAY)
 
     def _failed(self, words: str) -> None:
         if self._reachable is not False:
@@ -130,9 +157,13 @@ class Recorder:
         """One question, one answer. A client that goes away ends it."""
         try:
             line = await reader.readline()
-            if line:
-                await self._send(json.loads(line), writer)
-        except (OSError, ValueError, OverflowError, RecursionError) as error:
+            request = json.loads(line or b"null")
+            if request and request.get("ask") == "file":
+                async with self._still:
+                    await self._send(request, writer)
+            elif request:
+                await self._send(request, writer)
+        except (OSError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             log.info("gave up an answer: %s", error)
         finally:
             writer.close()
@@ -142,7 +173,8 @@ class Recorder:
             blocks = await self._call(lambda: self._blocks(request))
             while (found := await self._call(lambda: next(blocks, None))) is not None:
                 writer.write(found)
-                await writer.drain()
+                async with asyncio.timeout(STALLED):
+                    await writer.drain()
             writer.write(block(Block.END))
         except HazgateError as error:
             writer.write(block(Block.ERROR, str(error).encode()))
@@ -157,7 +189,14 @@ class Recorder:
                 return (aside_block(aside) for aside in archive.quarantine(since, until))
             case {"ask": "count"}:
                 return iter([block(Block.COUNT, str(archive.count()).encode())])
+            case {"ask": "file", "name": str(name)}:
+                return self._file(name)
         raise ValueError("a question that no version asks")
+
+    def _file(self, name: str) -> Iterator[bytes]:
+        """A file of the store as it is now; nothing may be drained before the last piece is given."""
+        self._open().settle()
+        return file_blocks(self._data_dir / READINGS, name)
 
     async def _call(self, step: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, step)

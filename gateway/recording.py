@@ -47,15 +47,19 @@ def labels(register: Register, store: Any) -> Labels:
 class Recording:
     """Owns the recorder process. On the loop's thread."""
 
-    def __init__(self, spool: Spool, data_dir: Path, store: Mapping[str, object], on_store: Callable[[str | None], None], labels: Labels = _NONE) -> None:
+    def __init__(
+        self, spool: Spool, data_dir: Path, store: Mapping[str, object], keep: int, on_store: Callable[[str | None], None], labels: Labels = _NONE
+    ) -> None:
         """Nothing runs yet.
 
-        `store` is the gateway file's `store` as plain values. `on_store` hears why the store cannot be written, or
-        None when it can again. `labels`: what the store keeps beside each reading of a sensor.
+        `store` is the gateway file's `store` as plain values, `keep` for how long readings are kept (ns). `on_store`
+        hears why the store cannot be written, or None when it can again. `labels`: what the store keeps beside each
+        reading of a sensor.
         """
         self._spool = spool
         self._data_dir = data_dir
         self._store = store
+        self._keep = keep
         self._on_store = on_store
         self._labels = labels
         self._stopping = asyncio.Event()
@@ -110,7 +114,8 @@ class Recording:
         self._process = process
         if process.stdin is None or process.stdout is None:
             raise OSError("the recorder has no pipes")
-        orders = {"data_dir": str(self._data_dir.absolute()), "store": self._store, "after": self._spool.stored_through, "labels": self._labels}
+        where = {"data_dir": str(self._data_dir.absolute()), "store": self._store, "keep": self._keep}
+        orders = where | {"after": self._spool.stored_through, "labels": self._labels}
         process.stdin.write(json.dumps(orders).encode() + b"\n")
         if self._stopping.is_set():
             process.stdin.write(b'{"finish": true}\n')

@@ -42,7 +42,7 @@ class View:
     """The parts of a gateway, as `app.py` built them.
 
     since: start of the process, ns. boot: a random name of this start. link_state and store_state are asked each
-    time; the latter says `reachable`, or in words why it is not.
+    time; the latter says `reachable`, or in words why it is not. days_left: for how long the disk lasts, None while unknown.
     """
 
     config: Config
@@ -62,6 +62,7 @@ class View:
     journal: Journal
     link_state: Callable[[], str]
     store_state: Callable[[], str]
+    days_left: Callable[[], float | None]
     faults: frozenset[Fault] = frozenset()
     warnings: tuple[str, ...] = ()
 

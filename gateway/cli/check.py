@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config import Config, Problem, Severity, effective_hash, load
+from gateway.config_changes import Difference, differences, picture
 
 _EXAMPLES = """examples:
   hazgate check hazgate.yaml          one line for each problem: FILE:LINE: key.path: sentence
+  hazgate check new/hazgate.yaml --against hazgate.yaml   what it would change for people
   hazgate check hazgate.yaml --json   the same, and one JSON object on the last line
 
 exit status: 0 the gateway would start (warnings allowed), 2 it would refuse"""
@@ -29,6 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", type=Path, help="the gateway's file, usually hazgate.yaml")
+    parser.add_argument("--against", type=Path, metavar="OLD", help="also list every change of limit, delay, tier, latch, unit and recipient since this file")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     parser.set_defaults(run=run)
 
@@ -36,14 +39,31 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(arguments: argparse.Namespace) -> int:
     """Print the problems of `arguments.config` on stdout and a summary on stderr. Returns 0, or 2 if there is an error."""
     result = load(arguments.config)
+    changes = _changes(arguments.against, result)
+    if changes is None:
+        return 2
     problems = result.warnings if isinstance(result, Config) else tuple(result)
     for problem in problems:
         print(problem)
+    for change in changes:
+        print(change)
     if arguments.json:
-        print(json.dumps(_object(result, problems), ensure_ascii=False))
+        found = _object(result, problems) | ({"changes": [asdict(change) for change in changes]} if arguments.against else {})
+        print(json.dumps(found, ensure_ascii=False))
     for line in _summary(arguments.config, result, problems):
         print(line, file=sys.stderr)
     return 0 if isinstance(result, Config) else 2
+
+
+def _changes(against: Path | None, result: Config | list[Problem]) -> list[Difference] | None:
+    """What changed since the older file; None, said on stderr, if that cannot be read."""
+    if against is None or not isinstance(result, Config):
+        return []
+    old = load(against)
+    if not isinstance(old, Config):
+        print(f"{against} is refused itself, so nothing can be compared with it:", *old, sep="\n", file=sys.stderr)
+        return None
+    return differences(picture(old.sites), picture(result.sites))
 
 
 def _summary(path: Path, result: Config | list[Problem], problems: tuple[Problem, ...]) -> list[str]:

@@ -17,6 +17,9 @@ COMMANDS: Final = {
     "replay": "judge a recording, offline and in virtual time",
     "export": "print readings or alarms of the past, or what was set aside",
     "token": "make an API token for a person",
+    "reload": "let the running gateway take up changed files",
+    "backup": "copy everything a gateway keeps, while it runs",
+    "restore": "put a backup where a gateway's data belongs",
     "schema": "print the JSON Schema of a file, or every name of the interface",
 }
 """Commands and what they do, in the order of the help. Each has a module of its name with `add_parser`."""

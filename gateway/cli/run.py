@@ -5,16 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import uvloop
-from pydantic import BaseModel
 
 from adapters.lock import InUse
-from adapters.memory import one_heap
-from adapters.secret import Secret
+from adapters.memory import one_heap, thaw
 from alerts.ports import HazgateError, Permanent
 from gateway import logs
 from gateway.api.server import PortTaken
@@ -22,6 +19,7 @@ from gateway.app import App
 from gateway.cli.main import NOTICE, version
 from gateway.config import Config, load
 from gateway.faults import UnknownFault
+from gateway.reload import secrets_in
 
 log = logging.getLogger("hazgate")
 
@@ -33,7 +31,7 @@ examples:
   hazgate run hazgate.yaml                  until SIGTERM or Ctrl-C; it stops in order within 10 s
   hazgate run hazgate.yaml 2>> hazgate.log  logs are JSON lines where stderr is no terminal
 
-An unreachable broker or store never ends it.
+SIGHUP, or `hazgate reload`, takes up changed files. An unreachable broker or store never ends it.
 
 exit status: 0 stopped, 2 configuration, 3 data directory in use, 4 journal damaged, 5 port taken"""
 
@@ -76,7 +74,7 @@ def _run(config: Config) -> int:
     # A commit's thread comes back for the interpreter several times; by default it would wait 5 ms each time.
     sys.setswitchinterval(SWITCH)
     try:
-        uvloop.run(App(config).run())
+        _generations(config)
     except UnknownFault as error:
         return _end(error, CONFIGURATION)
     except InUse as error:
@@ -90,6 +88,26 @@ def _run(config: Config) -> int:
     return STOPPED
 
 
+def _generations(config: Config) -> None:
+    """Run a gateway, then one on each configuration that the last one took up; on the old one again if it cannot start on the new."""
+    old: Config | None = None
+    while True:
+        app = App(config)
+        try:
+            uvloop.run(app.run())
+        except (HazgateError, OSError) as error:
+            if old is None or app.started:
+                raise
+            log.error("cannot run on the changed configuration (%s); the old one stays", error)  # noqa: TRY400 - the sentence says it all
+            config, old = old, None
+        else:
+            if app.next is None:
+                return
+            config, old = app.next, config
+        del app
+        thaw()
+
+
 def _end(error: Exception, status: int) -> int:
     log.critical("%s", error.strerror if isinstance(error, PortTaken) else error)
     return status
@@ -100,15 +118,3 @@ def _say_what_it_is_not() -> None:
         print(f"hazgate {version()}\n\n{NOTICE}\n", file=sys.stderr)
     else:
         log.info("hazgate %s. %s", version(), " ".join(NOTICE.split()))
-
-
-def secrets_in(model: object) -> Iterator[Secret]:
-    """Every secret that settings name, wherever in them."""
-    if isinstance(model, Secret):
-        yield model
-    elif isinstance(model, BaseModel):
-        for name in type(model).model_fields:
-            yield from secrets_in(getattr(model, name))
-    elif isinstance(model, dict | list | tuple):
-        for value in model.values() if isinstance(model, dict) else model:
-            yield from secrets_in(value)

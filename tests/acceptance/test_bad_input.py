@@ -278,11 +278,12 @@ async def test_http_clients_that_lie_or_say_nothing_are_turned_away(tmp_path: Pa
         await eventually(lambda: [request.json["alarm"] for request in sink.requests], within=1)
 
 
-async def test_sighup_and_a_stop_in_the_middle_of_a_flood_lose_nothing(tmp_path: Path, broker: Mosquitto, sink: Sink) -> None:
+async def test_a_reload_and_a_stop_in_the_middle_of_a_flood_lose_nothing(tmp_path: Path, broker: Mosquitto, sink: Sink) -> None:
     async with gateway(tmp_path, broker, sink, site_file(sensor("GT-101"))) as north:
         await north.start()
         os.kill(north.pid, signal.SIGHUP)
-        await eventually(lambda: "SIGHUP" in north.log)
+        await eventually(lambda: north.log.count("guarding") == 2, within=20)
+        await eventually(north._ready, within=20)
         await judges(north, broker, 5)
         with publisher(broker) as device:
             flood = asyncio.create_task(device.send(READINGS, [reading("GT-101", n % 10, seq=n) for n in range(5_000)]), name="flood")

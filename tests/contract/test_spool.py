@@ -21,7 +21,8 @@ from support.wait import eventually
 
 from adapters import spool as spool_module
 from adapters.codecs.frames import Names
-from adapters.spool import Report, Spool, SpoolReader
+from adapters.spool import Report, Spool
+from adapters.spool_reader import SpoolReader
 from alerts.alarm import Quarantine
 from alerts.balance import Balance, Counts
 from alerts.ports import Aside, Frame, Permanent

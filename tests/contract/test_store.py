@@ -16,8 +16,9 @@ from support.recording import MemoryStore, everything, facts, files, late, names
 from support.sites import T0
 from support.stores import Servers, elsewhere, new_place
 
-from adapters import duck
+from adapters import dayfiles, duck
 from adapters.codecs.frames import Names
+from adapters.dayfiles import DAY
 from adapters.duck import DuckSettings, DuckStore
 from adapters.influx import InfluxSettings, InfluxStore
 from alerts.ports import Frame, Permanent, Query, Store, Transient, Written
@@ -245,7 +246,7 @@ def test_every_utc_day_has_its_file_and_few_are_open_at_a_time(store: DuckStore,
     store.write([Frame(1, _days(*(-n for n in range(10))))])
     assert len(files(tmp_path)) == 10
     assert files(tmp_path)[-1] == "2025-11-21"
-    assert len(store._engine._files) <= duck.OPEN_FILES
+    assert len(store._engine._files) <= dayfiles.OPEN_FILES
     assert store.count() == 10
 
 
@@ -292,9 +293,57 @@ def test_a_day_written_before_the_other_failed_is_not_written_twice(store: DuckS
 def test_a_file_of_a_newer_version_is_refused(store: DuckStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     store.write([Frame(1, readings((0, 1.0, 1.0)))])
     store.close()
-    monkeypatch.setattr(duck, "SCHEMA_NUMBER", 0)
+    monkeypatch.setattr(dayfiles, "SCHEMA_NUMBER", 0)
     with pytest.raises(Permanent, match="newer version"):
         store.count()
+
+
+def test_a_file_of_an_older_version_is_migrated_after_a_copy(store: DuckStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    store.write([Frame(1, readings((0, 1.0, 1.0)))])
+    store.close()
+    monkeypatch.setattr(dayfiles, "SCHEMA_NUMBER", 3)
+    monkeypatch.setattr(dayfiles, "STEPS", {1: "ALTER TABLE {0}.points ADD COLUMN a INTEGER;", 2: "ALTER TABLE {0}.points ADD COLUMN b INTEGER;"})
+    assert store.count() == 1
+    engine = store._engine
+    assert engine.rows("SELECT number FROM {0}.schema", engine.attach("2025-11-21")) == [(3,)]
+    assert engine.rows("SELECT sensor, a, b FROM {0}.points", engine.attach("2025-11-21")) == [("GT-1", None, None)]
+    assert (tmp_path / "readings" / "2025-11-21.schema1").exists()
+    assert files(tmp_path) == ["2025-11-21"]
+    store.close()
+    assert store.count() == 1
+
+
+def test_days_that_were_kept_long_enough_go_as_whole_files(store: DuckStore, tmp_path: Path) -> None:
+    store.write([Frame(1, _days(-3, -2, -1, 0))])
+    (tmp_path / "readings" / "2025-11-18.schema0").touch()
+    today = T0 // DAY * DAY
+    assert store.forget(today - DAY + 1, through=1) == 2
+    assert files(tmp_path) == ["2025-11-20", "2025-11-21"]
+    assert [path.name for path in (tmp_path / "readings").glob("2025-11-18*")] == []
+    assert store.count() == 2
+    assert store.forget(today - DAY + 1, through=1) == 0
+
+
+def test_a_file_that_alone_knows_of_a_frame_is_kept(store: DuckStore, tmp_path: Path) -> None:
+    """The store has frame 2, the spool does not know that yet: frame 2 comes again, and must not be counted as new."""
+    store.write([Frame(1, _days(-3)), Frame(2, _days(-2))])
+    assert store.forget(T0, through=1) == 1
+    assert files(tmp_path) == ["2025-11-19"]
+    assert store.write([Frame(2, _days(-2))]) == Written(1)
+    assert store.count() == 1
+
+
+def test_only_a_few_days_go_at_a_time(store: DuckStore, tmp_path: Path) -> None:
+    """A clock that is years ahead must be noticed before the store is empty."""
+    store.write([Frame(1, _days(*range(-20, 1)))])
+    assert store.forget(T0 + 400 * DAY, through=1) == dayfiles.FORGET_AT_ONCE
+    assert len(files(tmp_path)) == 21 - dayfiles.FORGET_AT_ONCE
+
+
+def test_what_cannot_be_true_is_not_forgotten_by_its_time(store: DuckStore, tmp_path: Path) -> None:
+    store.write([Frame(1, _days(-20_000))])
+    assert store.forget(T0, through=1) == 0
+    assert files(tmp_path) == ["elsewhen"]
 
 
 def test_the_public_table_has_the_columns_of_the_contract(store: DuckStore, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ async def rig(folder: Path) -> AsyncIterator[Rig]:
     lock = DirectoryLock(folder)
     spool = Spool.open(folder / "spool.db", register(sensor("GT-1"), sensor("GT-2")), Clock())
     words: list[str | None] = []
-    recorder = Recording(spool, folder, STORE, words.append)
+    recorder = Recording(spool, folder, STORE, 400 * 86_400 * SECOND, words.append)
     made = Rig(folder, spool, recorder, words, next=spool.balance().received)
     await spool.start()
     await recorder.start()
