@@ -43,7 +43,7 @@ from gateway.routes import Routes
 from gateway.scribe import Scribe
 from gateway.selfwatch import SelfWatch
 from gateway.service import Service
-from gateway.stages import Chase, Detect, Live, Parcel, Record, Write
+from gateway.stages import Chase, Detect, Live, Record, Write
 from gateway.turn import Turn
 from gateway.upkeep import DISK, Upkeep
 from gateway.view import REACHABLE, View
@@ -103,7 +103,7 @@ class App:
         settings, judged = config.gateway, self.core
         self.scribe = Scribe(self.broker.prefix, judged.gateway, judged.books, judged.register.sites, judged.numbers)
         self.live = Live(judged.books)
-        self.write = Write(self.scribe, self.journal, self._tell)
+        self.write = Write(self.scribe, self.journal, lambda parcel: parcel.tell(self.dispatch))
         command = lambda message, parts: self.desk.from_broker(message, parts)  # noqa: E731, PLW0108 - the desk is made below
         admit = Admit(self.broker.prefix, judged.admission, list(judged.register.sites), self.routes, command)
         detect = Detect(judged.engine, held=Fault.DETECT in self.faults)
@@ -163,7 +163,7 @@ class App:
             ("recorder", self.recording.start, self.recording.stop),
             ("journal", self.journal.start, self.journal.stop),
             ("dispatch", self.dispatch.start, self.dispatch.stop),
-            ("resume", self._resume, self._last_words),
+            ("resume", self._resume, self.pipeline.stop),
             ("pulse", self.pulse.start, self.pulse.stop),
             ("upkeep", self.upkeep.start, self.upkeep.stop),
             ("control socket", self.control.start, self.control.stop),
@@ -223,21 +223,8 @@ class App:
         # until the broker answers, nobody is heard: that is one alarm, not one for each sensor
         self.hearing.link_is(LinkState.CONNECTING)
 
-    async def _last_words(self) -> None:
-        self.pipeline.stop()
-
     def _status(self) -> bytes:
         return status_bytes(online=True, version=version("hazgate"), since=self._began, boot=self._boot, head=self.journal.head)
-
-    def _tell(self, parcel: Parcel) -> None:
-        for occurrence in parcel.withdrawn:
-            self.dispatch.withdraw(occurrence)
-        for outgoing in parcel.publications:
-            self.dispatch.publish(outgoing)
-        for outgoing, notice in parcel.notices:
-            self.dispatch.notify(outgoing, notice)
-        for request, refusal in parcel.answers:
-            request.answer(refusal)
 
     def _publish_state(self, topic: str, body: bytes) -> None:
         # without a broker they would only pile up; the first thing a connection brings is the newest one

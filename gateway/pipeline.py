@@ -123,7 +123,7 @@ class Pipeline:
         self._timer = None
         self._schedule()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Take what waits through the stages one last time; nothing is scheduled after it."""
         if self._messages or self._requests or self._edges:
             self.turn()

@@ -22,6 +22,7 @@ from alerts.edge import Edge, EdgeKind
 from alerts.escalate import Chaser
 from alerts.ports import Notice
 from alerts.reading import MILLISECOND
+from gateway.dispatch import Dispatch
 from gateway.scribe import Scribe
 from gateway.turn import Request, Turn
 
@@ -147,6 +148,17 @@ class Parcel:
     notices: list[tuple[Outgoing, Notice]]
     withdrawn: list[str]
     answers: list[tuple[Request, Refusal | None]]
+
+    def tell(self, dispatch: Dispatch) -> None:
+        """What is called back first, then what is new, then whoever asked."""
+        for occurrence in self.withdrawn:
+            dispatch.withdraw(occurrence)
+        for outgoing in self.publications:
+            dispatch.publish(outgoing)
+        for outgoing, notice in self.notices:
+            dispatch.notify(outgoing, notice)
+        for request, refusal in self.answers:
+            request.answer(refusal)
 
 
 @dataclass(slots=True, eq=False)

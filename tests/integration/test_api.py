@@ -182,11 +182,12 @@ async def test_a_loop_current_arrives_as_a_value_and_a_state_by_its_name(tmp_pat
         gateway.reads(6.0, name="GT-1")
         gateway.reads(1.0, name="XV-1")
 
-        async def seen() -> bool:
-            page = await gateway.get("/sites/north/sensors")
-            return [(each["value"], each["state"]) for each in page["sensors"]] == [(12.5, None), (1.0, "shut")]
+        async def heard() -> bool:
+            return all(each["arrival"] is not None for each in (await gateway.get("/sites/north/sensors"))["sensors"])
 
-        assert await eventually(seen)
+        await eventually(heard)
+        page = await gateway.get("/sites/north/sensors")
+        assert [(each["value"], each["state"]) for each in page["sensors"]] == [(12.5, None), (1.0, "shut")]
 
 
 async def test_the_rota_names_who_is_on_duty_but_not_their_numbers(gateway: Running) -> None:

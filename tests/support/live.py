@@ -70,6 +70,6 @@ async def _play(site: Site, rows: Sequence[dict[str, Any]]) -> list[bytes]:
         pipeline.message(f"hazgate/v1/{site.site}/{row['device']}/readings", json.dumps(reading).encode(), False, 0)
         pipeline.turn()
     wait_until(clock.at)
-    pipeline.stop()
+    await pipeline.stop()
     assert pipeline.failed == 0
     return events
