@@ -202,7 +202,6 @@ class App:
     def _take(self, config: Config) -> None:
         self.next = config
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        # whoever asked for it over the control socket gets the answer first
         asyncio.get_running_loop().call_later(ANSWERED, self._stop.set)
 
     async def _resume(self) -> None:
@@ -230,8 +229,7 @@ class App:
             request.answer(refusal)
 
     def _publish_state(self, topic: str, body: bytes) -> None:
-        # without a broker they would only pile up; the first thing a connection brings is the newest one
-        if self.broker.link.state is LinkState.UP:
+        if self.broker.link.state is LinkState.UP:  # without a broker they would only pile up; the first thing a connection brings is the newest one
             self.broker.publish(topic, body, True, None)
 
     def _after(self, turn: Turn) -> None:
