@@ -212,7 +212,6 @@ class App:
     def _take(self, config: Config) -> None:
         self.next = config
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        # whoever asked for it over the control socket gets the answer first
         asyncio.get_running_loop().call_later(ANSWERED, self._stop.set)
 
     async def _resume(self) -> None:
@@ -227,8 +226,7 @@ class App:
         return status_bytes(online=True, version=version("hazgate"), since=self._began, boot=self._boot, head=self.journal.head)
 
     def _publish_state(self, topic: str, body: bytes) -> None:
-        # without a broker they would only pile up; the first thing a connection brings is the newest one
-        if self.broker.link.state is LinkState.UP:
+        if self.broker.link.state is LinkState.UP:  # without a broker they would only pile up; the first thing a connection brings is the newest one
             self.broker.publish(topic, body, True, None)
 
     def _after(self, turn: Turn) -> None:
