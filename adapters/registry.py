@@ -7,7 +7,7 @@ gateway a database engine to send a message. A test loads every entry.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +24,8 @@ class Kind:
     module: str
     settings: str
     factory: str
+    labels: bool = False
+    """Whether a store keeps each reading's zone, device and kind beside it."""
 
     def load(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """Import the module; returns settings model and factory."""
@@ -31,7 +33,10 @@ class Kind:
         return getattr(module, self.settings), getattr(module, self.factory)
 
 
-STORES = (Kind("duckdb", "adapters.duck", "DuckSettings", "DuckStore"),)
+STORES = (
+    Kind("duckdb", "adapters.duck", "DuckSettings", "DuckStore"),
+    Kind("influxdb", "adapters.influx", "InfluxSettings", "InfluxStore", labels=True),
+)
 """Factories take (settings, data_dir, epoch of the spool, names)."""
 
 
@@ -47,3 +52,10 @@ def open_store(settings: Mapping[str, object], data_dir: Path, epoch: str, names
     """The store that the settings (as in the gateway's file, `kind` among them) ask for. Raises Permanent or Transient."""
     model, factory = find(STORES, settings.get("kind")).load()
     return cast("Store", factory(model(**settings), data_dir, epoch, names))
+
+
+def plain(settings: Any) -> dict[str, object]:
+    """A store's settings as `open_store` takes them in another process: plain values, and of a secret its place."""
+    if is_dataclass(settings) and not isinstance(settings, type):
+        return asdict(settings)
+    return cast("dict[str, object]", settings.model_dump(mode="json"))

@@ -9,9 +9,9 @@ import secrets
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from importlib.metadata import version
 
+from adapters import registry
 from adapters.clock import SystemClock
 from adapters.journal import Journal
 from adapters.lock import DirectoryLock
@@ -34,7 +34,7 @@ from gateway.hearing import Hearing
 from gateway.pipeline import Pipeline
 from gateway.publishing import StatePublisher, status_bytes
 from gateway.pulse import Pulse
-from gateway.recording import Recording
+from gateway.recording import Recording, labels
 from gateway.restart import Checkpoints, Resumption
 from gateway.scribe import Scribe
 from gateway.selfwatch import SelfWatch
@@ -69,7 +69,7 @@ class App:
         self._recovered = self.journal.recover()
         self.core = core.build(config, self._recovered, self._began)
         self.spool = Spool.open(settings.data_dir / "spool.db", self.core.register, self.clock)
-        self.recording = Recording(self.spool, settings.data_dir, asdict(settings.store), self._on_store)
+        self.recording = Recording(self.spool, settings.data_dir, registry.plain(settings.store), self._on_store, labels(self.core.register, settings.store))
         self.broker = Broker(settings.broker, settings.gateway, self.core.register)
         sends = channels(settings.notify, self.broker.publish_notice)
         self.dispatch = Dispatch(sends, self.broker.publish, self.journal, self.clock)

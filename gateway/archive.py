@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adapters.codecs.frames import Names
+from adapters.codecs.frames import Labels, Names
 from adapters.registry import open_store
 from adapters.spool import SpoolReader
 from alerts.ports import Aside, Query, Stretch, Written
@@ -20,14 +20,15 @@ SPOOL = "spool.db"
 """The spool's file in `data_dir`."""
 BATCH = 50_000
 """Readings written to the store at a time, about: 20 MB of columns at work."""
+_NONE: Labels = {}
 
 
 class Archive:
     """A store together with the spool that feeds it. Every method may raise Transient or Permanent."""
 
-    def __init__(self, data_dir: Path, store: Mapping[str, object], after: int | None = None) -> None:
-        """Open both. `after` is the last frame the store has confirmed; the spool's own word if left out."""
-        self.names = Names()
+    def __init__(self, data_dir: Path, store: Mapping[str, object], after: int | None = None, labels: Labels = _NONE) -> None:
+        """Open both. `after` is the last frame the store has confirmed; the spool's own word if left out. `labels` are for writing only."""
+        self.names = Names(labels)
         self._spool = SpoolReader(data_dir / SPOOL, self.names.find)
         self._store = open_store(store, data_dir, self._spool.epoch, self.names)
         self.after = self._spool.through if after is None else after

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from adapters.influx import InfluxSettings
 from alerts import units
 from alerts.written import ID
 from gateway.config_draft import Draft, Finding
@@ -17,6 +18,10 @@ from gateway.settings import CHANNELS, NOT_IN_THIS_VERSION, STORES, Gateway
 
 LEAST: Final = {"readings": "30d", "alarms": "1y"}
 """How long readings and alarms are kept at least, unless somebody says why not."""
+INFLUX_KEYS: Final = ("org", "bucket", "database", "token", "username", "password")
+INFLUX_NEEDS: Final = {1: ("database",), 2: ("org", "bucket", "token"), 3: ("database",)}
+INFLUX_TAKES: Final = {1: ("database", "username", "password"), 2: ("org", "bucket", "token"), 3: ("database", "token")}
+"""By version of InfluxDB: the keys of its own that `store` must have, and may have."""
 
 
 class GatewayDraft(Draft):
@@ -32,7 +37,7 @@ class GatewayDraft(Draft):
             for held, keys in ((self.data, ()), (self.data.get("keep"), ("keep",))):
                 if isinstance(held, dict):
                     self.check_reason(keys, held)
-            for rule in (_ids, _keep, _heartbeat):
+            for rule in (_ids, _store, _keep, _heartbeat):
                 self.errors(rule(self))
 
     @property
@@ -85,6 +90,20 @@ def _ids(draft: GatewayDraft) -> Iterator[Finding]:
         yield from reserved(("notify", name), name)
         if not re.fullmatch(ID, str(name)):
             yield ("notify", name), f"expected {AN_ID}, not {shown(name)}"
+
+
+def _store(draft: GatewayDraft) -> Iterator[Finding]:
+    store = draft.values.get("store")
+    if not isinstance(store, InfluxSettings):
+        return
+    for key in INFLUX_NEEDS[store.version]:
+        if getattr(store, key) is None:
+            yield ("store", key), f"is missing; version {store.version} of InfluxDB needs it"
+    for key in INFLUX_KEYS:
+        if getattr(store, key) is not None and key not in INFLUX_TAKES[store.version]:
+            yield ("store", key), f"is not for version {store.version} of InfluxDB, which takes {', '.join(INFLUX_TAKES[store.version])}"
+    if store.password is not None and store.username is None:
+        yield ("store", "password"), "needs username"
 
 
 def _keep(draft: GatewayDraft) -> Iterator[Finding]:

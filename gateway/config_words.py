@@ -82,7 +82,7 @@ def choice(word: object, known: Iterable[str], what: str, where: str = "this fil
 
 
 def _expected(error: dict[str, Any]) -> str:
-    options = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+    options = re.findall(r"'([^']*)'", error["ctx"]["expected"]) or re.findall(r"\d+", error["ctx"]["expected"])
     given = shown(error["input"])
     if len(options) > 12:
         return f"{given} is no name that is known here{nearest(error['input'], options)}; `hazgate schema events` lists them"

@@ -2,7 +2,7 @@
 
     python -m gateway.recorder
 
-Its parent is the gateway. The first line on stdin says what to do: `{"data_dir", "store", "after"}`; a second one asks
+Its parent is the gateway. The first line on stdin says what to do: `{"data_dir", "store", "after", "labels"}`; a second one asks
 it to finish; the end of stdin means that the gateway is gone, and then so is the recorder. On stdout it reports one
 JSON object a line: frames the store has confirmed, and whether the store can be reached.
 """
@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from adapters.codecs.frames import Labels
 from alerts.ports import HazgateError, Query, Written
 from alerts.reading import Readings
 from gateway import logs
@@ -39,6 +40,8 @@ RETRY_FIRST, RETRY_MOST = 0.5, 30.0
 """Seconds until a store that failed is tried again, doubling."""
 FINISH_WITHIN = 3.0
 """Seconds to drain what is left when asked to finish; the rest stays in the spool."""
+LONGEST_ORDERS = 2**26
+"""Bytes: the labels of a million sensors."""
 LONGEST_WORDS = 200
 """Characters of a store's refusal that are kept: a batch may be refused whole, and is reported on one line."""
 NICENESS = 5
@@ -53,6 +56,7 @@ class Recorder:
         self._data_dir = Path(orders["data_dir"])
         self._store: Mapping[str, object] = orders["store"]
         self._after: int = orders["after"]
+        self._labels: Labels = orders.get("labels", {})
         self._tell = tell
         self._archive: Archive | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
@@ -160,7 +164,7 @@ class Recorder:
 
     def _open(self) -> Archive:
         if self._archive is None:
-            self._archive = Archive(self._data_dir, self._store, self._after)
+            self._archive = Archive(self._data_dir, self._store, self._after, self._labels)
         return self._archive
 
     def _close(self) -> None:
@@ -195,7 +199,7 @@ def _depend_on_parent() -> None:
 
 async def main() -> None:
     """Take orders from stdin and carry them out."""
-    stdin = asyncio.StreamReader()
+    stdin = asyncio.StreamReader(LONGEST_ORDERS)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
     line = await stdin.readline()
     if not line:

@@ -13,9 +13,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from adapters import registry
+from adapters.codecs.frames import Labels
 from adapters.spool import Report, Spool
 from alerts.alarm import Quarantine
 from alerts.ports import Aside
+from alerts.register import Register
 
 log = logging.getLogger("hazgate.recorder")
 
@@ -29,19 +32,32 @@ LEAN = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 """Environment that keeps 30 MB of buffers for threads it does not have out of the recorder's memory."""
 
 
+_NONE: Labels = {}
+
+
+def labels(register: Register, store: Any) -> Labels:
+    """Zone, device and kind of every sensor, for a kind of store that keeps them; nothing for one that does not."""
+    made: dict[str, dict[str, tuple[str, str, str]]] = {}
+    if registry.find(registry.STORES, store.kind).labels:
+        for point in register:
+            made.setdefault(point.site.site, {})[point.sensor.id] = (point.sensor.zone, point.sensor.device, point.sensor.kind)
+    return made
+
+
 class Recording:
     """Owns the recorder process. On the loop's thread."""
 
-    def __init__(self, spool: Spool, data_dir: Path, store: Mapping[str, object], on_store: Callable[[str | None], None]) -> None:
+    def __init__(self, spool: Spool, data_dir: Path, store: Mapping[str, object], on_store: Callable[[str | None], None], labels: Labels = _NONE) -> None:
         """Nothing runs yet.
 
         `store` is the gateway file's `store` as plain values. `on_store` hears why the store cannot be written, or
-        None when it can again.
+        None when it can again. `labels`: what the store keeps beside each reading of a sensor.
         """
         self._spool = spool
         self._data_dir = data_dir
         self._store = store
         self._on_store = on_store
+        self._labels = labels
         self._stopping = asyncio.Event()
         self._delay = AGAIN_FIRST
         self._process: Process | None = None
@@ -94,7 +110,7 @@ class Recording:
         self._process = process
         if process.stdin is None or process.stdout is None:
             raise OSError("the recorder has no pipes")
-        orders = {"data_dir": str(self._data_dir.absolute()), "store": self._store, "after": self._spool.stored_through}
+        orders = {"data_dir": str(self._data_dir.absolute()), "store": self._store, "after": self._spool.stored_through, "labels": self._labels}
         process.stdin.write(json.dumps(orders).encode() + b"\n")
         if self._stopping.is_set():
             process.stdin.write(b'{"finish": true}\n')

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from adapters import registry
 from adapters.duck import DuckSettings
+from adapters.influx import InfluxSettings
 from adapters.mqtt import BrokerSettings
 from adapters.notify.topic import TopicSettings
 from adapters.notify.webhook import WebhookSettings
@@ -32,10 +33,17 @@ CHANNELS: Final[dict[str, type[TopicSettings | WebhookSettings]]] = {"webhook": 
 """Kinds of channel that this version has."""
 STORES: Final = tuple(kind.kind for kind in registry.STORES)
 """Kinds of store that this version has."""
+
+
+def _kind_of_store(value: object) -> str:
+    return str(value.get("kind", "duckdb")) if isinstance(value, dict) else str(getattr(value, "kind", "duckdb"))
+
+
+Kept = Annotated[Annotated[DuckSettings, Tag("duckdb")] | Annotated[InfluxSettings, Tag("influxdb")], Discriminator(_kind_of_store)]
+"""Settings of any store."""
 NEEDS_BROKER: Final = frozenset({"mqtt", "siren"})
 """Kinds of channel that are silent while the broker is away."""
 NOT_IN_THIS_VERSION: Final = {
-    "influxdb": "InfluxDB is not in this version; write {kind: duckdb}",
     "siren": "sirens are not in this version; take the channel out and do not count on it",
     "http_sms": "SMS is not in this version; use a webhook",
 }
@@ -124,7 +132,7 @@ class Gateway(Model):
     gateway: Id
     data_dir: Path = Field(Path("./data"), description="everything this gateway keeps; one gateway at a time")
     broker: BrokerSettings
-    store: DuckSettings = DuckSettings()
+    store: Kept = DuckSettings()
     api: Api = Api()
     sites: tuple[Path, ...] = Field(min_length=1, description="site files")
     keep: Keep = Keep()

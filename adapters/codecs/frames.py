@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,18 @@ _DEFAULTS: dict[str, float] = {"quality": 0, "device_time": NO_TIME, "raw": np.n
 _BITS = {name: 1 << bit for bit, name in enumerate(_DEFAULTS)}
 
 
-class Names:
-    """Sensors numbered in the order in which they are met: the index of columns where there is no register."""
+Labels = Mapping[str, Mapping[str, Sequence[str]]]
+_NO_LABELS: Labels = {}
 
-    def __init__(self) -> None:
+
+class Names:
+    """Sensors numbered in the order in which they are met: the index of columns where there is no register.
+
+    `labels`: site, then sensor, to its zone, device and kind; of those that are configured, and only where a store asks for them.
+    """
+
+    def __init__(self, labels: Labels = _NO_LABELS) -> None:
+        self.labels = labels
         self.known: list[tuple[str, str]] = []
         self._index: dict[tuple[str, str], int] = {}
 

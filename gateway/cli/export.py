@@ -6,13 +6,13 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
 from rich.progress import Progress
 
+from adapters import registry
 from adapters.clock import SystemClock
 from adapters.parquet import ParquetFile
 from alerts.ports import HazgateError, Permanent, Query
@@ -101,7 +101,7 @@ def _table(config: Config, arguments: argparse.Namespace) -> Iterator[Table]:
     if arguments.what == "alarms":
         yield alarms_table(data_dir / "journal.db", since, until)
         return
-    with opened(data_dir, asdict(config.gateway.store)) as source:
+    with opened(data_dir, registry.plain(config.gateway.store)) as source:
         if source is None:
             yield Table(QUARANTINE if arguments.what == "quarantine" else READINGS, iter(()))
         elif arguments.what == "quarantine":

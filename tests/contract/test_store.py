@@ -1,9 +1,12 @@
-"""What every store promises, held against the embedded one and the in-memory fake; by declared capability where they differ."""
+"""What every store promises, held against the embedded one, real servers and the in-memory fake; by declared capability where they differ.
+
+With HAZGATE_TEST_INFLUX it runs against that InfluxDB as well: see `support.stores.ELSEWHERE`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,12 @@ import numpy as np
 import pytest
 from support.recording import MemoryStore, everything, facts, files, late, names, readings
 from support.sites import T0
+from support.stores import Servers, elsewhere, new_place
 
 from adapters import duck
 from adapters.codecs.frames import Names
 from adapters.duck import DuckSettings, DuckStore
+from adapters.influx import InfluxSettings, InfluxStore
 from alerts.ports import Frame, Permanent, Query, Store, Transient, Written
 from alerts.reading import MILLISECOND, NO_TIME, SECOND, Readings
 
@@ -26,32 +31,67 @@ class Kind:
     """An implementation: how to open it in a folder (again), and what it can do."""
 
     name: str
-    open: Callable[[Path, dict[str, Any], str, Names], Store]
+    open: Callable[[Bench, str, Names], Store]
     capabilities: frozenset[str]
 
 
-KINDS = (
-    Kind("memory", lambda _folder, shelf, epoch, known: MemoryStore(epoch, known, shelf), frozenset({"write", "read", "late"})),
-    Kind("duckdb", lambda folder, _shelf, epoch, known: DuckStore(DuckSettings(), folder, epoch, known), frozenset({"write", "read", "late"})),
-)
+@dataclass(frozen=True)
+class Bench:
+    """What a test's store is opened on: a folder, a shelf that outlives it, and the servers of this run."""
+
+    folder: Path
+    servers: Servers
+    shelf: dict[str, Any] = field(default_factory=dict)
+
+    def influx(self, new: Callable[[], InfluxSettings], epoch: str, known: Names) -> InfluxStore:
+        """A store in the database of this test, which `new` creates."""
+        if "settings" not in self.shelf:
+            self.shelf["settings"] = new()
+        return InfluxStore(self.shelf["settings"], self.folder, epoch, known)
+
+
+def _influxd(bench: Bench, epoch: str, known: Names) -> Store:
+    server = bench.servers.influxd
+    return bench.influx(lambda: server.settings(server.create()), epoch, known)
+
+
+KINDS = [
+    Kind("memory", lambda bench, epoch, known: MemoryStore(epoch, known, bench.shelf), frozenset({"write", "read", "late", "recalls"})),
+    Kind("duckdb", lambda bench, epoch, known: DuckStore(DuckSettings(), bench.folder, epoch, known), frozenset({"write", "read", "late", "recalls"})),
+    Kind("influxd-1.6", _influxd, frozenset({"write", "read", "late", "overwrite", "rejects"})),
+    Kind("victoria-metrics", lambda bench, epoch, known: bench.influx(bench.servers.victoria.settings, epoch, known), frozenset({"write"})),
+]
+
+
+def _elsewhere(bench: Bench, epoch: str, known: Names) -> Store:
+    return bench.influx(lambda: new_place(elsewhere(), bench.servers.name()), epoch, known)
+
+
+if elsewhere():
+    KINDS.append(Kind("elsewhere", _elsewhere, frozenset({"write", "read", "late", "overwrite", "rejects"})))
 
 
 def able(*capabilities: str) -> pytest.MarkDecorator:
-    """Run a test over every kind that can `write` frames once, `read` them back, or tell `late` readings that it has."""
+    """Run a test over every kind that can do all that.
+
+    write: take frames. read: give them back, each once. late: know late readings that it has. recalls: answer for a frame
+    with late readings that comes again as it did at first. overwrite: keep one point for the same tags and time. rejects:
+    refuse single points in words.
+    """
     kinds = [kind for kind in KINDS if kind.capabilities >= set(capabilities)]
     return pytest.mark.parametrize("opened", kinds, indirect=True, ids=lambda kind: kind.name)
 
 
 @pytest.fixture
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+def opened(request: pytest.FixtureRequest, tmp_path: Path, servers: Servers) -> Iterator[Opener]:
     """Opens the store of this folder; a second call opens it again, as after a restart."""
-    shelf: dict[str, Any] = {}
+    bench = Bench(tmp_path, servers)
     made: list[Store] = []
 
     def open_store(known: Names, epoch: str) -> Store:
         for store in made:
             store.close()
-        made[:] = [request.param.open(tmp_path, shelf, epoch, known)]
+        made[:] = [request.param.open(bench, epoch, known)]
         return made[0]
 
     yield open_store
@@ -80,7 +120,39 @@ def test_every_column_comes_back(opened: Opener) -> None:
         assert np.array_equal(getattr(stretch.readings, name), getattr(given, name), equal_nan=name in ("value", "raw")), name
 
 
-@able("write", "late")
+@able("write")
+def test_every_reading_of_a_frame_is_answered_for(opened: Opener) -> None:
+    store = opened(names("GT-1", "GT-2"), "spool-1")
+    assert store.write([]) == Written(0)
+    assert store.write([Frame(1, readings((0, 1.0, 5.0), (1, 1.0, 6.0))), Frame(2, readings((0, 2.0, 7.0)))]) == Written(3)
+
+
+@able("read", "overwrite")
+def test_a_frame_that_comes_again_is_the_same_points(opened: Opener) -> None:
+    """The store remembers no frames: live readings are counted as stored again, and are there once; late ones turn into duplicates."""
+    known = names("GT-1")
+    frames = [Frame(1, readings((0, 1.0, 5.0))), Frame(2, late(readings((0, 0.5, 4.0))))]
+    assert opened(known, "spool-1").write(frames) == Written(2)
+    again = opened(known, "spool-1")
+    assert again.write(frames) == Written(1, duplicate=1)
+    assert facts(again.history(everything()), known) == [("GT-1", 500, 4.0), ("GT-1", 1000, 5.0)]
+
+
+@able("read", "rejects")
+def test_one_refused_point_keeps_none_of_its_neighbors_out(opened: Opener) -> None:
+    """The poison is a time that no InfluxDB can hold."""
+    known = names("GT-1", "GT-2")
+    store = opened(known, "spool-1")
+    many = readings(*((n % 2, n / 10, float(n)) for n in range(199)))
+    answer = store.write([Frame(1, replace(many, time=np.where(np.arange(199) == 77, 2**63 - 1, many.time)))])
+    assert answer.stored == 198
+    ((position, words),) = answer.rejected
+    assert position == 77
+    assert words
+    assert store.count() == 198
+
+
+@able("write", "recalls")
 def test_the_same_frames_again_change_nothing_and_answer_the_same(opened: Opener) -> None:
     known = names("GT-1")
     store = opened(known, "spool-1")
@@ -94,7 +166,7 @@ def test_the_same_frames_again_change_nothing_and_answer_the_same(opened: Opener
     assert opened(known, "spool-1").count() == 2
 
 
-@able("write")
+@able("write", "read")
 def test_frames_that_come_again_in_other_groups_are_recognized(opened: Opener) -> None:
     known = names("GT-1")
     frames = [Frame(n, readings((0, float(n), float(n)))) for n in range(1, 7)]
@@ -105,7 +177,7 @@ def test_frames_that_come_again_in_other_groups_are_recognized(opened: Opener) -
     assert store.count() == 6
 
 
-@able("write")
+@able("write", "read")
 def test_a_new_spool_never_looks_drained(opened: Opener) -> None:
     known = names("GT-1")
     opened(known, "spool-1").write([Frame(9, readings((0, 1.0, 5.0)))])

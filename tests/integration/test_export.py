@@ -7,7 +7,6 @@ import contextlib
 import csv
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import duckdb
@@ -17,6 +16,7 @@ from support.recording import readings
 from support.sites import T0
 from support.wait import eventually
 
+from adapters import registry
 from adapters.journal import Entry, Journal, Row
 from adapters.lock import DirectoryLock
 from adapters.spool import Spool
@@ -46,7 +46,7 @@ async def recorded(folder: Path) -> AsyncIterator[Spool]:
     await asyncio.to_thread(data_dir.mkdir)
     lock = DirectoryLock(data_dir)
     spool = Spool.open(data_dir / "spool.db", Register(config.sites), Clock())
-    recorder = Recording(spool, data_dir, asdict(config.gateway.store), lambda _words: None)
+    recorder = Recording(spool, data_dir, registry.plain(config.gateway.store), lambda _words: None)
     await spool.start()
     await recorder.start()
     given = readings((0, 1.25, 12.5), (1, 2.0, float("nan")), (0, 3.0, 13.0), quality=[0, 2, 1], seq=[7, -1, 8])

@@ -32,6 +32,11 @@ class Wrong:
         return f"{self.key} {self.says[:24]}"
 
 
+def influx(keys: str, url: str = "http://127.0.0.1:8086") -> str:
+    """`heartbeat: none` behind an InfluxDB store with these keys."""
+    return f"store: {{kind: influxdb, url: '{url}', {keys}}}\nheartbeat: none"
+
+
 def gt(limits: str) -> str:
     return f"limits: {limits}"
 
@@ -164,7 +169,14 @@ IN_GATEWAY = [
     Wrong("heartbeat: none", "keep: {readings: 29d}\nheartbeat: none", "keep:", "keep.readings", "29d is less than the 30d"),
     Wrong("heartbeat: none", "keep: {alarms: 300d}\nheartbeat: none", "keep:", "keep.alarms", "300d is less than the 1y"),
     Wrong("heartbeat: none", "keep: {readings: 20d, override_reason: {alarms: x}}\nheartbeat: none", "keep:", "keep.readings", "20d is less than the 30d"),
-    Wrong("heartbeat: none", "store: {kind: influxdb, version: 2}\nheartbeat: none", "store:", "store.kind", "InfluxDB is not in this version"),
+    Wrong("heartbeat: none", influx("version: 2, org: o, token: {env: T}"), "store:", "store.bucket", "is missing; version 2 of InfluxDB needs it"),
+    Wrong("heartbeat: none", influx("version: 1, bucket: b, database: d"), "store:", "store.bucket", "is not for version 1 of InfluxDB"),
+    Wrong("heartbeat: none", influx("version: 4, database: d"), "store:", "store.version", "expected 1, 2 or 3, not 4"),
+    Wrong("heartbeat: none", influx("version: 3, database: d, token: abc"), "store:", "store.token", "a secret itself never stands in a file"),
+    Wrong("heartbeat: none", influx("version: 1, database: d, password: {env: P}"), "store:", "store.password", "needs username"),
+    Wrong("heartbeat: none", influx("version: 1, database: d, timeout: 5"), "store:", "store.timeout", "expected a span such as 10s"),
+    Wrong("heartbeat: none", influx("version: 1, database: d, path: x"), "store:", "store.path", "is not a key of this place"),
+    Wrong("heartbeat: none", influx("version: 1, database: d", "http://me:pw@127.0.0.1"), "store:", "store.url", "do not belong into the address"),
     Wrong("heartbeat: none", "store: {kind: duckbd}\nheartbeat: none", "store:", "store.kind", "did you mean duckdb"),
     Wrong("heartbeat: none", 'api: {listen: "8080"}\nheartbeat: none', "api:", "api.listen", "expected an address and a port, such as 127.0.0.1:8080"),
     Wrong("heartbeat: none", "commands: {mqtt: on}\nheartbeat: none", "commands:", "commands.mqtt", "expected off, acl or signed, not 'on'"),
