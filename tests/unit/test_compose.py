@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from adapters.influx import InfluxSettings
 from gateway.cli import main
 from gateway.config import Config, load
 
@@ -85,6 +86,12 @@ def test_the_gateway_finds_its_files_where_its_image_looks_and_they_fit(tmp_path
     assert mounts("gateway")[PurePosixPath(loaded.gateway.data_dir)] == "gateway-data"
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert 'CMD ["run", "/etc/hazgate/hazgate.yaml"]' in dockerfile
+    store, made = loaded.gateway.store, SERVICES["store"]["environment"]
+    assert isinstance(store, InfluxSettings)
+    assert (store.org, store.bucket) == (made["DOCKER_INFLUXDB_INIT_ORG"], made["DOCKER_INFLUXDB_INIT_BUCKET"])
+    assert store.url == f"http://{made['INFLUXD_HTTP_BIND_ADDRESS']}"
+    assert store.token is not None
+    assert SERVICES["gateway"]["environment"][store.token.env] == made["DOCKER_INFLUXDB_INIT_ADMIN_TOKEN"]
     password = loaded.gateway.broker.password
     assert password is not None
     assert password.env in SERVICES["gateway"]["environment"]
