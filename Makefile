@@ -10,7 +10,7 @@ SLOW := tests/integration tests/acceptance
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev system-packages demo test test-fast check fix bench bundle
+.PHONY: help install install-dev system-packages demo test test-fast check fix bench bundle site-pages
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -64,3 +64,6 @@ bench: install-dev system-packages  ## print the benchmarks' figures with machin
 
 bundle: install  ## make dist/hazgate-….tar, which installs without a network on machines like this one
 	@tools/bundle $(BIN)/python dist
+
+site-pages: install-dev  ## write docs/sites.md and its pictures from the scenarios
+	@$(BIN)/python tools/site_pages.py
