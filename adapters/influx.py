@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -33,6 +33,7 @@ from alerts.written import quantity
 if TYPE_CHECKING:
     import urllib3
 
+T = TypeVar("T")
 LINES: Final = 5_000
 """Lines in one request, as InfluxDB advises."""
 PIECE: Final = 10_000
@@ -198,28 +199,29 @@ class InfluxStore:
         return found
 
     def _read(self, where: str) -> Readings:
-        answer = self._ask(f"SELECT {', '.join(FIELDS)} FROM {MEASUREMENT}{where} GROUP BY site, sensor")  # noqa: S608 - its texts are quoted
-        return line_protocol.decode(answer, self._names.find)
+        statement = f"SELECT {', '.join(FIELDS)} FROM {MEASUREMENT}{where} GROUP BY site, sensor"  # noqa: S608 - its texts are quoted
+        return self._ask(statement, lambda answer: line_protocol.decode(answer, self._names.find))
 
     def _count(self, where: str) -> int:
-        found = line_protocol.rows(self._ask(f"SELECT count(quality) FROM {MEASUREMENT}{where}"))  # noqa: S608 - as above
-        return int(found[0][1]["count"][0]) if found else 0
+        statement = f"SELECT count(quality) FROM {MEASUREMENT}{where}"  # noqa: S608 - as above
+        return next(iter(self._ask(statement, lambda answer: _numbers(answer, "count"))), 0)
 
     def _middle(self, where: str) -> int | None:
         """A time that has readings on both sides; None if all have the same."""
         ends: list[int] = []
         for order in ("ASC", "DESC"):
-            found = line_protocol.rows(self._ask(f"SELECT quality FROM {MEASUREMENT}{where} ORDER BY time {order} LIMIT 1"))  # noqa: S608 - as above
-            ends += [int(found[0][1]["time"][0])] if found else []
+            statement = f"SELECT quality FROM {MEASUREMENT}{where} ORDER BY time {order} LIMIT 1"  # noqa: S608 - as above
+            ends += self._ask(statement, lambda answer: _numbers(answer, "time"))
         return None if len(set(ends)) < 2 else sum(ends) // 2 + 1
 
-    def _ask(self, statement: str) -> bytes:
+    def _ask(self, statement: str, read: Callable[[bytes], T]) -> T:
         answer = self._server.query(statement)
         try:
-            line_protocol.rows(answer)
+            return read(answer)
         except Refused as error:
             raise Permanent(f"InfluxDB: {error}") from error
-        return answer
+        except (msgspec.DecodeError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise Permanent("InfluxDB: its answer is not that of InfluxQL") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +372,11 @@ def _where(query: Query, since: int, until: int) -> str:
     terms = [f"time >= {max(since, _MIN_TIME)}", f"time < {min(until, _MAX_TIME)}"]
     terms += [f"{tag} = '{_quoted(text)}'" for tag, text in (("site", query.site), ("sensor", query.sensor)) if text is not None]
     return f" WHERE {' AND '.join(terms)}"
+
+
+def _numbers(answer: bytes, column: str) -> list[int]:
+    """A column of an answer that is one series or none."""
+    return [int(number) for _, columns in line_protocol.rows(answer) for number in columns[column]]
 
 
 def _quoted(text: str) -> str:

@@ -79,6 +79,11 @@ class Server:
         """End it as a crash would."""
         self.stop(signal.SIGKILL)
 
+    def suspend(self) -> None:
+        """Stop it as with Ctrl-Z: connections stay open, and nothing answers. `kill` ends it."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
     def name(self) -> str:
         """A name for a database that nobody has used yet."""
         return f"test_{os.getpid()}_{next(self._numbers)}"
