@@ -49,6 +49,7 @@ def unpacked(bundle: Path, tmp_path: Path) -> Path:
     return tmp_path / bundle.stem
 
 
+@pytest.mark.timeout(300)  # two installations, of seconds each alone, and of half a minute beside other tests
 async def test_it_installs_without_an_index_runs_a_gateway_and_installs_once_more(unpacked: Path, tmp_path: Path) -> None:
     env, folder = clean(tmp_path), tmp_path / "opt" / "hazgate"
     folder.parent.mkdir()
