@@ -1,9 +1,10 @@
-"""Tables as Parquet files, written by DuckDB: no second library for one format."""
+"""Tables as Parquet files, written and read by DuckDB: no second library for one format."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ import duckdb
 import numpy as np
 
 from alerts.ports import Permanent
+from alerts.reading import NO_TIME
 
 
 class Kind(StrEnum):
@@ -76,3 +78,41 @@ class ParquetFile:
         finally:
             self._db.close()
             self._folder.cleanup()
+
+
+class ParquetRows:
+    """A Parquet file read row by row in its own order. `columns` are its columns, `count` its rows."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises Permanent if it cannot be read."""
+        self._path = path
+        self._db = duckdb.connect(config={"memory_limit": "256MB", "threads": "1"})
+        with self._named():
+            described = self._db.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+            self.columns: dict[str, str] = {str(name): str(kind) for name, kind, *_ in described}
+            found = self._db.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
+            self.count = int(found[0]) if found else 0
+
+    def read(self, rows: int, times: Sequence[str], others: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """These of its columns, `rows` rows at a time. A column of timestamps is int64 ns (`NO_TIME` for none), any other a list.
+
+        times: columns that may hold timestamps. Raises Permanent if the file breaks off.
+        """
+        stamps = [name for name in times if self.columns.get(name, "").startswith(("TIMESTAMP", "DATE"))]
+        names = [name for name in (*times, *others) if name in self.columns]
+        wanted = ", ".join(f'epoch_ns("{name}")' if name in stamps else f'"{name}"' for name in names)
+        with self._named():
+            result = self._db.execute(f"SELECT {wanted} FROM read_parquet(?)", [str(self._path)])  # noqa: S608 - our own column names
+            while chunk := result.fetchmany(rows):
+                columns: dict[str, Any] = dict(zip(names, zip(*chunk, strict=True), strict=True))
+                for name in stamps:
+                    columns[name] = np.array([NO_TIME if at is None else at for at in columns[name]], np.int64)
+                yield columns
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            first = str(error).partition("\n")[0]
+            raise Permanent(f"{self._path}: cannot be read as Parquet: {first}") from error

@@ -1,4 +1,4 @@
-"""What kinds of store and channel there are: the one list.
+"""What kinds of store and codec there are: the one list.
 
 Entries name their module instead of importing it: the recorder must not load HTTP clients to open a store, nor the
 gateway a database engine to send a message. A test loads every entry.
@@ -6,14 +6,18 @@ gateway a database engine to send a message. A test loads every entry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from adapters.codecs.frames import Names
+from adapters.codecs.inbound import Decode
 from alerts.ports import Permanent, Store
+
+if TYPE_CHECKING:  # the recorder opens stores and loads no models of sites
+    from alerts.site import Codec
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,22 @@ STORES = (
     Kind("influxdb", "adapters.influx", "InfluxSettings", "InfluxStore", labels=True),
 )
 """Factories take (settings, data_dir, epoch of the spool, names)."""
+
+CODECS: Mapping[str, tuple[str, str]] = {
+    "json": ("adapters.codecs.readings_json", "Native"),
+    "mapped": ("adapters.codecs.mapped", "Mapped"),
+    "senml": ("adapters.codecs.senml", "SenML"),
+}
+"""Kind of codec → module and factory, which takes (codec of the site file, ids of the device's sensors).
+
+Sparkplug B is a session and no codec: gateway/sparkplug.py.
+"""
+
+
+def make_codec(codec: Codec, sensors: Sequence[str]) -> Decode:
+    """What reads this device's messages. Raises ValueError with a sentence for settings that mean nothing."""
+    module, factory = CODECS[codec.kind]
+    return cast("Decode", getattr(import_module(module), factory)(codec, sensors))
 
 
 def find(kinds: tuple[Kind, ...], kind: object) -> Kind:

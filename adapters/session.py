@@ -76,7 +76,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One message to go out at QoS 1.
+    """One message to go out at QoS 1, or 0: then neither of the two is called.
 
     done() is called when the broker has it, refused(reason) when the broker answers that it will not take it: one of
     the two, once, over all connections. correlation: sent with it where MQTT 5 is spoken.
@@ -88,6 +88,7 @@ class Publication:
     correlation: bytes | None = None
     done: Callable[[], None] | None = None
     refused: Callable[[str], None] | None = None
+    qos: int = 1
 
 
 @dataclass(slots=True)
@@ -104,14 +105,13 @@ class Line:
         """Hand over as much as the window takes."""
         while self.waiting and len(self.flying) < window:
             item = self.waiting[0]
-            properties = None
-            if item.correlation is not None and client.protocol == paho.MQTTv5:
-                properties = _properties(PacketTypes.PUBLISH, CorrelationData=item.correlation)
-            info = client.publish(item.topic, item.payload, 1, item.retain, properties)
-            # Without a connection paho keeps the message and sends it itself after the next CONNACK.
+            answers = item.correlation is not None and client.protocol == paho.MQTTv5
+            properties = _properties(PacketTypes.PUBLISH, CorrelationData=item.correlation) if answers else None
+            info = client.publish(item.topic, item.payload, item.qos, item.retain, properties)
             if info.rc not in (paho.MQTT_ERR_SUCCESS, paho.MQTT_ERR_NO_CONN):
-                return
-            self.flying[info.mid] = self.waiting.popleft()
+                return  # without a connection (NO_CONN) paho keeps the message and sends it itself after the next CONNACK
+            if self.waiting.popleft().qos:
+                self.flying[info.mid] = item
 
     def recall(self) -> None:
         """Put what was on its way back to the front, to be sent anew."""

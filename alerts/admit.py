@@ -23,13 +23,14 @@ from alerts.units import conversion
 
 @dataclass(slots=True)
 class Counts:
-    """What admission saw since it was last asked, each counted where it happens."""
+    """What admission saw since it was last asked, each counted where it happens. ignored: elements of devices' own messages that are none of ours."""
 
     received: int = 0
     duplicate: int = 0
     conflict: int = 0
     unidentified: int = 0
     missing_seq: int = 0
+    ignored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,21 @@ class Admission:
                 self._stamped(point, reading, (arrival, newest.get(reading.sensor, reading.time or 0)), retained=retained)
         return rejected
 
+    def believes(self, device: tuple[str, str]) -> bool:
+        """Whether the clock of this (site, device) is taken to be right."""
+        return device not in self._skewed
+
+    def rising(self, point: Point, stamps: list[int], values: list[float], arrival: int) -> None:
+        """Know of live readings of one sensor that `admit` would let pass as they are, the last of which came at `arrival`.
+
+        They are in the sensor's own unit, their stamps rise, are newer than any before and inside the live window, and
+        their device is believed. They do not go into `batch`: whoever calls this has them in columns.
+        """
+        self.counts.received += len(stamps)
+        self._repeats.rising(point.index, stamps, values)
+        self._last_time[point.index] = stamps[-1]
+        self._timekeeper.kept_step(point, stamps[-1], arrival)
+
     def _refused(self, point: Point | None, reading: RawReading, origin: tuple[str, str]) -> Rejection | None:
         if point is None:
             return Rejection(Quarantine.UNKNOWN_SENSOR, f"no sensor {reading.sensor} is configured for site {origin[0]}")
@@ -112,7 +128,7 @@ class Admission:
         wanted = point.sensor.unit
         if reading.unit is None or reading.unit == wanted:
             return True
-        found = conversion(reading.unit, wanted) if wanted else None
+        found = conversion(reading.unit, wanted, point.sensor.substance) if wanted else None
         if found is None:
             return False
         reading.value = reading.value * found[0] + found[1]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from alerts.reading import NO_SEQ, NO_TIME, Mark, Readings
 from alerts.register import Register
 
-LEAST = 32
+LEAST = 16
 """Stamps of a sensor that are held in any case."""
 MOST = 1024
 """Stamps of a sensor that are held beyond its longest runs, though they be of the last 2 s."""
@@ -60,6 +60,16 @@ class Repeats:
             if stamp - oldest > self._reorder[index] or len(stamps) > self._held[index] + MOST:
                 del stamps[oldest]
         return known
+
+    def rising(self, index: int, stamps: Iterable[int], values: Iterable[float]) -> None:
+        """Remember readings of one sensor whose stamps rise and are newer than every one before: none of them is a repeat."""
+        held, most, reorder = self._stamps[index], self._held[index], self._reorder[index]
+        for stamp, value in zip(stamps, values, strict=True):
+            held[stamp] = (value,)
+            if len(held) > most:
+                oldest = next(iter(held))
+                if stamp - oldest > reorder or len(held) > most + MOST:
+                    del held[oldest]
 
     def counted(self, index: int, seq: int, value: float) -> bool:
         """Whether an unstamped reading is a repeat; else it is remembered. A `seq` of 0 after others is a device that started anew."""

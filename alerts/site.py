@@ -69,11 +69,18 @@ class Source(Model):
 
 
 class Codec(Model):
-    """How a device's own payload is read."""
+    """How a device's own payload is read, and where it is published. docs/codecs.md says what each kind takes."""
 
     kind: Literal["json", "mapped", "senml", "sparkplug"] = "json"
-    topic: str | None = None
-    paths: dict[str, str] = {}
+    topic: str | None = Field(None, description="the device's own topic; + for any level, {sensor} for the level that names the sensor")
+    paths: dict[str, str] = Field({}, description="mapped: what stands where, such as {value: $.v, time: $.ts}")
+    values: dict[Id, str] = Field({}, description="mapped: the path of each sensor's value in one object")
+    names: dict[str, Id] = Field({}, description="the device's name of a sensor, and the sensor's id")
+    units: dict[str, UnitName] = Field({}, description="mapped, senml: the device's word for a unit, and ours")
+    qualities: dict[str, Literal["good", "uncertain", "bad", "calibrating", "test"]] = Field(
+        {}, description="mapped: the device's word for a quality, and ours"
+    )
+    time: Literal["ms", "s", "rfc3339"] = "ms"
 
 
 class Device(Model):
@@ -125,7 +132,9 @@ class Sensor(Model):
     device: Id
     unit: UnitName | None = None
     gas: str | None = None
-    reference_temperature: Number | None = None
+    reference_temperature: Number | None = Field(None, ge=-50, le=100, description="degC that a gas's mg/m3 and ppm refer to")
+    molar_mass: Number | None = Field(None, gt=0, description="of the gas, in g/mol; left out, the table of gases supplies it")
+    lel: Number | None = Field(None, gt=0, le=100, description="of the gas, in %VOL; left out, the table of gases supplies it")
     range: tuple[Number, Number]
     interval: Spell
     limits: Limits = Limits()
@@ -158,6 +167,11 @@ class Sensor(Model):
     def gas_kind(self) -> bool:
         """Whether a value at the top of the range must be taken as anything above it (semantics 2.6)."""
         return self.kind in ("combustible_gas", "open_path", "toxic_gas", "oxygen")
+
+    @property
+    def substance(self) -> units.Substance:
+        """What unit conversions need of its gas."""
+        return units.Substance(self.molar_mass, self.lel, self.reference_temperature)
 
     def tier(self, condition: Condition) -> Tier:
         """The tier of a limit condition; YELLOW where neither profile nor site says one."""

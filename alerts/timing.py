@@ -73,6 +73,12 @@ class Timekeeper:
         """A live reading was judged at `time`."""
         self.newest[point.index] = max(self.newest[point.index], time)
 
+    def kept_step(self, point: Point, time: int, arrival: int) -> None:
+        """Live readings up to `time`, the last of which came at `arrival`, were inside the live window and in order."""
+        self.judged(point, time)
+        pace = self._pace(point)
+        pace.inside = max(pace.inside, arrival)
+
     def skew(self, point: Point) -> int | None:
         """How far the device's clock is off (ns, positive is ahead), or None while it is believed."""
         return self._pace(point).skew

@@ -1,14 +1,14 @@
 """Quantities as people write them: units of measure, durations, rates, sizes.
 
-Units convert only within one quantity. ppm and mg/m3 convert by molar mass and reference temperature and %LEL and
-%VOL by the gas's lower explosive limit, so these are quantities of their own here; a sensor is read in the unit
-its site file says.
+Units convert within one quantity. For a gas whose figures are known, ppm and mg/m3 also convert by its molar mass and
+the reference temperature, and %LEL and %VOL by its lower explosive limit.
 """
 
 from __future__ import annotations
 
+import functools
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from alerts.reading import MILLISECOND, SECOND
 
@@ -47,15 +47,54 @@ _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)(B|KB|MB|GB|TB)")
 _SIZES: Final = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
-def conversion(given: str, wanted: str) -> tuple[float, float] | None:
+MOLAR_VOLUME: Final = 22.414
+"""Liters of one mole of an ideal gas at 0 degC and 101.325 kPa."""
+FREEZING: Final = 273.15
+
+
+class Substance(NamedTuple):
+    """What a conversion needs of a gas; None is "not known".
+
+    molar_mass: g/mol. lel: lower explosive limit in %VOL. reference_temperature: degC that mg/m3 and ppm refer to.
+    """
+
+    molar_mass: float | None = None
+    lel: float | None = None
+    reference_temperature: float | None = None
+
+
+UNKNOWN: Final = Substance()
+
+
+def molar_volume(celsius: float) -> float:
+    """Liters of one mole of an ideal gas at this temperature and 101.325 kPa, as tables round it: 22.414, 24.055, 24.465 at 0, 20, 25 degC."""
+    return round(MOLAR_VOLUME * (FREEZING + celsius) / FREEZING, 3)
+
+
+@functools.lru_cache(maxsize=1024)
+def conversion(given: str, wanted: str, gas: Substance = UNKNOWN) -> tuple[float, float] | None:
     """Factor and offset that take a value from one unit to another: `wanted = given * factor + offset`.
 
-    None when the two measure different quantities or either is unknown.
+    None when either is unknown, or the two measure different quantities and what is known of `gas` does not bridge them.
     """
     source, target = UNITS.get(given), UNITS.get(wanted)
-    if source is None or target is None or source[0] != target[0]:
+    if source is None or target is None:
         return None
-    return source[1] / target[1], (source[2] - target[2]) / target[1]
+    if source[0] == target[0]:
+        return source[1] / target[1], (source[2] - target[2]) / target[1]
+    there, back = _ppm(source[0], gas), _ppm(target[0], gas)
+    return None if there is None or back is None else (source[1] * there / (target[1] * back), 0.0)
+
+
+def _ppm(quantity: str, gas: Substance) -> float | None:
+    """How many ppm one base unit of a gas quantity is."""
+    if quantity == "volume fraction":
+        return 1.0
+    if quantity == "fraction of LEL" and gas.lel is not None:
+        return gas.lel * 100
+    if quantity == "mass concentration" and gas.molar_mass is not None and gas.reference_temperature is not None:
+        return molar_volume(gas.reference_temperature) / gas.molar_mass
+    return None
 
 
 def duration(text: str) -> int:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from adapters.codecs.inbound import Unreadable
+from adapters.codecs.inbound import Decoded, Unreadable
 from adapters.codecs.readings_json import decode
 from adapters.codecs.status_json import decode_status
 from alerts.admit import Admission
 from alerts.alarm import Quarantine
 from alerts.ports import Aside
 from alerts.reading import RawReading
+from gateway.routes import Routes
+from gateway.sparkplug import Heard
 from gateway.turn import Inbound, Turn
 
 log = logging.getLogger("hazgate")
@@ -26,8 +28,9 @@ LONGEST_TOPIC = 1024
 class Admit:
     """Reads messages: topic, size, payload, then `alerts.admit`. Commands are passed on unread."""
 
-    def __init__(self, prefix: str, admission: Admission, sites: Sequence[str], on_command: Callable[[Inbound, list[str]], None]) -> None:
+    def __init__(self, prefix: str, admission: Admission, sites: Sequence[str], routes: Routes, on_command: Callable[[Inbound, list[str]], None]) -> None:
         """`on_command(message, topic parts after the prefix)` takes what people send."""
+        self._routes = routes
         self._prefix = prefix + "/"
         self._admission = admission
         self._sites = frozenset(sites)
@@ -43,6 +46,7 @@ class Admit:
                 self._aside(turn, message, Quarantine.UNREADABLE, "the gateway could not handle it; its log says why")
             if message[3]:
                 turn.tokens.append(message[3])
+        self._routes.sessions.advance(turn.now)
         turn.readings = self._admission.batch.take()
         turn.edges.extend(self._admission.edges)
         self._admission.edges.clear()
@@ -57,22 +61,62 @@ class Admit:
         elif len(parts) == 4 and parts[1] == "commands":
             self._on_command(message, parts)
         else:
-            self._aside(turn, message, Quarantine.UNKNOWN_TOPIC, "no such topic in the contract")
+            self._foreign(turn, message)
 
-    def _readings(self, turn: Turn, message: Inbound, origin: tuple[str, str]) -> None:
-        topic, payload, retained, _, arrival, _ = message
-        if len(payload) > MAX_PAYLOAD:
-            self._aside(turn, message, Quarantine.TOO_LARGE, f"{len(payload)} bytes; at most {MAX_PAYLOAD} are read")
+    def _foreign(self, turn: Turn, message: Inbound) -> None:
+        """A topic that is not ours: a device's own, or nobody's."""
+        topic, payload, _, _, arrival, _ = message
+        levels = topic.split("/")
+        session = self._routes.sessions.find(levels)
+        route = None if session else self._routes.find(topic, levels)
+        if session is None and route is None:
+            self._aside(turn, message, Quarantine.UNKNOWN_TOPIC, "no such topic in the contract, and no device's own")
+            return
+        if self._too_large(turn, message):
             return
         try:
-            decoded = decode(payload)
+            if session is not None:
+                self._session(turn, message, session[0].take(session[1], session[2], payload, arrival))
+            elif route is not None:
+                origin, decode_own, name = route
+                self._admit(turn, message, origin, decode_own(payload, name, arrival))
+        except Unreadable as error:
+            self._aside(turn, message, Quarantine.UNREADABLE, str(error))
+
+    def _session(self, turn: Turn, message: Inbound, heard: Heard) -> None:
+        self._unreadable(turn, message, heard.unreadable)
+        self._admission.counts.ignored += heard.ignored
+        turn.offline.extend(heard.offline)
+        for origin, readings in heard.readings:
+            self._admit(turn, message, origin, Decoded(readings, []))
+
+    def _readings(self, turn: Turn, message: Inbound, origin: tuple[str, str]) -> None:
+        if self._too_large(turn, message):
+            return
+        own = self._routes.own(origin)
+        try:
+            decoded = decode(message[1]) if own is None else own(message[1], None, message[4])
         except Unreadable as error:
             self._aside(turn, message, Quarantine.UNREADABLE, str(error))
             return
-        for number, words in enumerate(decoded.unreadable):
-            self._aside(turn, message, Quarantine.UNREADABLE, words, kept=0 if number else KEPT)
+        self._admit(turn, message, origin, decoded)
+
+    def _admit(self, turn: Turn, message: Inbound, origin: tuple[str, str], decoded: Decoded) -> None:
+        topic, payload, retained, _, arrival, _ = message
+        self._unreadable(turn, message, decoded.unreadable)
+        self._admission.counts.ignored += decoded.ignored
         for rejection, reading in self._admission.admit(origin, decoded.readings, arrival, retained=retained):
             turn.asides.append(Aside(topic[:LONGEST_TOPIC], rejection.reason, rejection.detail, _as_sent(reading), len(payload), arrival))
+
+    def _unreadable(self, turn: Turn, message: Inbound, sentences: Sequence[str]) -> None:
+        for number, words in enumerate(sentences):
+            self._aside(turn, message, Quarantine.UNREADABLE, words, kept=0 if number else KEPT)
+
+    def _too_large(self, turn: Turn, message: Inbound) -> bool:
+        size = len(message[1])
+        if size > MAX_PAYLOAD:
+            self._aside(turn, message, Quarantine.TOO_LARGE, f"{size} bytes; at most {MAX_PAYLOAD} are read")
+        return size > MAX_PAYLOAD
 
     def _status(self, turn: Turn, message: Inbound, origin: tuple[str, str]) -> None:
         online = decode_status(message[1])

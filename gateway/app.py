@@ -36,6 +36,7 @@ from gateway.publishing import StatePublisher, status_bytes
 from gateway.pulse import Pulse
 from gateway.recording import Recording, labels
 from gateway.restart import Checkpoints, Resumption
+from gateway.routes import Routes
 from gateway.scribe import Scribe
 from gateway.selfwatch import SelfWatch
 from gateway.service import Service
@@ -70,7 +71,8 @@ class App:
         self.core = core.build(config, self._recovered, self._began)
         self.spool = Spool.open(settings.data_dir / "spool.db", self.core.register, self.clock)
         self.recording = Recording(self.spool, settings.data_dir, registry.plain(settings.store), self._on_store, labels(self.core.register, settings.store))
-        self.broker = Broker(settings.broker, settings.gateway, self.core.register)
+        self.routes = Routes(self.core.register)
+        self.broker = Broker(settings.broker, settings.gateway, self.core.register, self.routes.filters())
         sends = channels(settings.notify, self.broker.publish_notice)
         self.dispatch = Dispatch(sends, self.broker.publish, self.journal, self.clock)
         self._store = "starting"
@@ -88,12 +90,12 @@ class App:
         self.scribe = Scribe(self.broker.prefix, judged.gateway, judged.books, judged.register.sites, judged.numbers)
         self.live = Live(judged.books)
         self.write = Write(self.scribe, self.journal, self._tell)
-        admit = Admit(self.broker.prefix, judged.admission, list(judged.register.sites), self._on_command)
+        admit = Admit(self.broker.prefix, judged.admission, list(judged.register.sites), self.routes, self._on_command)
         detect = Detect(judged.engine, held=Fault.DETECT in self.faults)
         chase = Chase(judged.chasers, judged.books, judged.home)
         stages = (admit, Record(self.spool, judged.admission), detect, self.live, chase, self.write)
         books, chains = [book.due for book in judged.books.values()], [chaser.due for chaser in judged.chasers.values()]
-        deadlines: list[Callable[[], int | None]] = [judged.engine.due, *books, *chains]
+        deadlines: list[Callable[[], int | None]] = [judged.engine.due, self.routes.sessions.due, *books, *chains]
         self.pipeline = Pipeline(stages, self.clock, [] if Fault.DETECT in self.faults else deadlines)
         self.desk = Desk(self.pipeline, self.clock, Tokens(self.journal.tokens()), settings.commands.mqtt)
         self.desk.reply = self.broker.reply
@@ -106,6 +108,7 @@ class App:
         self.pipeline.after = self._after
         self.pipeline.reply_to = lambda topic: self.broker.reply_to(topic[len(self.broker.prefix) + 1 :].split("/", 1)[0])
         self.broker.on_message, self.broker.on_state = self.pipeline.message, self._on_broker
+        self.routes.sessions.publish = self.broker.send
         self.broker.status, self.broker.backlog = self._status, lambda: self.spool.balance().pending
         self.spool.on_committed, self.spool.on_sealed = self.broker.durable, self._on_sealed
         self.journal.on_trouble = self._on_journal
@@ -239,3 +242,4 @@ class App:
         self.hearing.link_is(state)
         if state is LinkState.UP:
             self.states.refresh()
+            self.routes.sessions.connected(self.clock.now())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from adapters.codecs.command_json import encode_reply
 from adapters.mqtt import BrokerSettings, Handlers, Link, LinkState, Publication, ReplyTo
@@ -29,9 +29,10 @@ MAX_AT_ONCE = 2**18
 class Broker:
     """One connection for everything. `on_message` and `on_state` are set by whoever builds the gateway, before `start`."""
 
-    def __init__(self, settings: BrokerSettings, gateway: str, register: Register) -> None:
+    def __init__(self, settings: BrokerSettings, gateway: str, register: Register, foreign: Mapping[str, int]) -> None:
+        """`foreign`: filters of devices' own topics, with their QoS."""
         self.prefix = settings.prefix
-        filters = {f"{self.prefix}/{site}/{rest}": qos for site in register.sites for rest, qos in _FILTERS.items()}
+        filters = {f"{self.prefix}/{site}/{rest}": qos for site in register.sites for rest, qos in _FILTERS.items()} | dict(foreign)
         self._status_topic = status_topic(self.prefix, gateway)
         handlers = Handlers(message=self._message, state=self._state)
         will = (self._status_topic, status_bytes(online=False))
@@ -107,6 +108,10 @@ class Broker:
                 done()
             return
         self.link.publish(Publication(topic, payload, retain, done=done, refused=refused))
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Send at QoS 0: nobody learns whether it arrived."""
+        self.link.publish(Publication(topic, payload, qos=0))
 
     def publish_notice(self, topic: str, payload: bytes, done: Callable[[], None], refused: Callable[[str], None]) -> None:
         """Send a person's message at QoS 1, not retained; one of the two is called."""

@@ -13,12 +13,14 @@ from pathlib import Path
 
 from alerts.alarm import LIMITS
 from alerts.site import Site
+from gateway.config_codecs import check_codecs, check_topics
+from gateway.config_figure import Figure
 from gateway.config_gateway import GatewayDraft, check_together
 from gateway.config_later import GATEWAY, SITE, check_later
 from gateway.config_names import check_names
 from gateway.config_people import check_people
 from gateway.config_problem import Problem, Severity
-from gateway.config_profiles import Figure, origins
+from gateway.config_profiles import origins
 from gateway.config_remarks import remark
 from gateway.config_sensor import check_sensors
 from gateway.config_site import SiteDraft
@@ -60,6 +62,7 @@ def load(path: Path) -> Config | list[Problem]:
     sites = _sites(draft, path.parent)
     _unique(draft, sites)
     check_together(draft, {site.single.get("site", ""): site.ids("people") for site in sites})
+    check_topics(draft.values.get("broker"), sites)
     check_later(draft, GATEWAY)
     problems = _sorted(draft, *sites)
     if any(problem.severity is Severity.ERROR for problem in problems):
@@ -94,6 +97,7 @@ def _site(path: Path, gateway: str | None, channels: Mapping[str, str] | None) -
     if draft.data:
         check_names(draft)
         check_sensors(draft)
+        check_codecs(draft)
         check_people(draft)
         remark(draft)
         check_later(draft, SITE)

@@ -13,11 +13,16 @@ from gateway.config_yaml import Keys
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """A key (`*` stands for every entry), what does not happen, and the value that makes no difference."""
+    """A key (`*` stands for every entry), what does not happen, the value that makes no difference, and the values concerned if not all are."""
 
     path: tuple[str, ...]
     what: str
     harmless: object = None
+    only: tuple[str, ...] = ()
+
+    def concerns(self, value: object) -> bool:
+        """Whether the file counts on something here that does not happen."""
+        return value in self.only if self.only else value not in (None, [], {}) and value != self.harmless
 
 
 SITE: Final = (
@@ -26,13 +31,15 @@ SITE: Final = (
     Later(("pairs",), "no discrepancy is judged"),
     Later(("sirens",), "no siren sounds"),
     Later(("templates",), "messages keep their own words"),
+    Later(("sensors", "*", "kind"), "it is recorded, and NO FIRE ALARM is raised by it", only=("smoke", "heat", "flame")),
+    Later(("sensors", "*", "kind"), "it is recorded, and NO ALARM is raised when somebody presses it", only=("manual_call_point",)),
+    Later(("sensors", "*", "kind"), "it is recorded, and NO ALARM is raised by its states", only=("arc_fault", "digital_state", "external_event")),
     Later(("sensors", "*", "rate"), "rise and fall are not judged"),
     Later(("sensors", "*", "response_time"), "nothing is predicted"),
     Later(("sensors", "*", "when"), "the limit holds always"),
     Later(("sensors", "*", "signal", "kind"), "readings are taken as values, not as currents", "direct"),
     Later(("sensors", "*", "test_interval"), "nothing becomes due"),
     Later(("sensors", "*", "calibration_interval"), "nothing becomes due"),
-    Later(("devices", "*", "codec", "kind"), "the device is read as JSON", "json"),
     Later(("devices", "*", "unit"), "a reading without a unit is taken in the sensor's", "optional"),
     Later(("work",), "nothing can be shelved or inhibited"),
     Later(("rota", "*", "overrides"), "the rota goes by its shifts alone"),
@@ -53,7 +60,7 @@ GATEWAY: Final = (
 def check_later(draft: Draft, table: tuple[Later, ...]) -> None:
     """Warn of every key in the table that the file uses: once each, at its first place, with how many more there are."""
     for later in table:
-        places = [keys for keys, value in _found(draft.data, later.path) if value not in (None, [], {}) and value != later.harmless]
+        places = [keys for keys, value in _found(draft.data, later.path) if later.concerns(value)]
         if places:
             more = f" (here and in {len(places) - 1} more)" if len(places) > 1 else ""
             draft.add(places[0], f"is not acted on by this version{more}: {later.what}", Severity.WARNING)

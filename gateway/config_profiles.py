@@ -18,33 +18,10 @@ from pydantic import Field
 from alerts import units
 from alerts.alarm import LIMITS, Condition, Tier
 from alerts.reading import SECOND
-from alerts.site import Day, Flag, Model, Number, Text, UnitName
+from alerts.site import Flag, Model, Text, UnitName
+from gateway.config_figure import Figure
+from gateway.config_gases import Gas, find, substance
 from gateway.config_yaml import Document, parse
-
-Mark = Literal["V", "S", "M"]
-"""V: seen in the standard itself. S: quoted by a secondary source. M: our own choice, no claim of conformity."""
-
-
-class Reviewed(Model):
-    """Who confirmed a number, and when."""
-
-    by: Text
-    date: Day
-
-
-class Figure(Model):
-    """One number of a profile, with where it comes from.
-
-    `value` is in the profile's first unit, or a span or rate as text; `of` makes it a percentage of the sensor's span
-    or of its lowest upper limit.
-    """
-
-    value: Number | Flag | str
-    of: Literal["span", "limit"] | None = None
-    source: Text
-    edition: Text
-    mark: Mark
-    reviewed: Reviewed | None
 
 
 class LimitFigures(Model):
@@ -65,6 +42,22 @@ class RateFigures(Model):
     minimum: Figure | None = None
 
 
+class GasFigures(Model):
+    """What differs for one gas of a kind whose figures depend on it.
+
+    mac: maximum allowable concentration. twa, stel: 8 h and 15 min averages. oel: an exposure limit printed without
+    its kind. idlh: immediately dangerous to life or health. All in the profile's first unit.
+    """
+
+    limits: LimitFigures
+    mac: Figure | None = None
+    twa: Figure | None = None
+    stel: Figure | None = None
+    oel: Figure | None = None
+    idlh: Figure | None = None
+    tiers: dict[Condition, Tier] = Field(default_factory=dict)
+
+
 class Variant(Model):
     """What differs for sensors whose keys have one of the values named in `when`."""
 
@@ -74,10 +67,17 @@ class Variant(Model):
 
 
 class Profile(Model):
-    """Everything a kind of sensor brings along. `units`: what it may be read in, the profile's own numbers in the first of them."""
+    """Everything a kind of sensor brings along.
+
+    units: what it may be read in, the profile's own numbers in the first of them; none for a state. gas: it measures
+    one. of_gas: which one that always is. gases: what differs by gas, by its name in the table of gases. discrete: it
+    sends a state (0, 1, …) and no measurement.
+    """
 
     kind: Text
     gas: Flag = False
+    of_gas: Text | None = None
+    discrete: Flag = False
     units: tuple[UnitName, ...]
     limits: LimitFigures = LimitFigures()
     deadband: Figure
@@ -88,6 +88,7 @@ class Profile(Model):
     rate: RateFigures = RateFigures()
     tiers: dict[Condition, Tier]
     variants: tuple[Variant, ...] = ()
+    gases: dict[str, GasFigures] = Field(default_factory=dict)
 
 
 @functools.cache
@@ -106,34 +107,43 @@ def _load(name: str, text: str) -> Profile:
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """A profile as it applies to one sensor: variant chosen, numbers in the sensor's unit.
+    """A profile as it applies to one sensor: variant and gas chosen, numbers in the sensor's unit.
 
-    `limits` are the standard's limits; `tiers` the tiers it gives to conditions.
+    `limits` are the standard's limits, `figures` where they come from; `tiers` the tiers it gives to conditions; `gas`
+    that of the table, if it is in there. `converts` is False where its unit cannot be reached from the profile's.
     """
 
     profile: Profile
     limits: Mapping[str, float] = field(default_factory=dict)
+    figures: LimitFigures = field(default_factory=LimitFigures)
     tiers: Mapping[Condition, Tier] = field(default_factory=dict)
     on_delay: Figure | None = None
     factor: float = 1.0
+    gas: Gas | None = None
+    converts: bool = True
 
 
-@functools.cache
-def _standard(kind: str, unit: object, variant: int | None) -> Standard:
+@functools.lru_cache(maxsize=4096)
+def _standard(kind: str, unit: object, variant: int | None, gas: str | None, known: units.Substance) -> Standard:
     profile = profiles()[kind]
     chosen = profile.variants[variant] if variant is not None else None
-    conversion = units.conversion(profile.units[0], str(unit)) if unit in profile.units else None
+    special = profile.gases.get(gas or "")
+    figures = profile.limits if special is None else special.limits
+    conversion = units.conversion(profile.units[0], str(unit), known) if unit in profile.units else None
     limits = {}
     if conversion is not None:
         factor, offset = conversion
-        given = {c: getattr(profile.limits, c) for c in LIMITS}
+        given = {c: getattr(figures, c) for c in LIMITS}
         limits = {c.value: round(figure.value * factor + offset, 9) for c, figure in given.items() if figure is not None}
     return Standard(
         profile,
         limits,
-        {**profile.tiers, **(chosen.tiers if chosen else {})},
+        figures,
+        {**profile.tiers, **(chosen.tiers if chosen else {}), **(special.tiers if special else {})},
         chosen.on_delay if chosen else None,
         conversion[0] if conversion else 1.0,
+        find(gas),
+        conversion is not None,
     )
 
 
@@ -146,7 +156,8 @@ def standard(raw: Mapping[str, Any]) -> Standard | None:
     unit = raw.get("unit")
     variants = enumerate(profile.variants)
     variant = next((n for n, v in variants if all(isinstance(raw.get(key), bool | str) and raw[key] in values for key, values in v.when.items())), None)
-    return _standard(profile.kind, unit if isinstance(unit, str) else None, variant)
+    gas = find(raw.get("gas", profile.of_gas)) if profile.gas else None
+    return _standard(profile.kind, unit if isinstance(unit, str) else None, variant, gas and gas.gas, substance(raw, gas))
 
 
 def complete(raw: Mapping[str, Any], known: Standard) -> dict[str, Any]:
@@ -156,6 +167,10 @@ def complete(raw: Mapping[str, Any], known: Standard) -> dict[str, Any]:
     limits = raw.get("limits", {})
     if isinstance(limits, dict):
         whole["limits"] = {**known.limits, **limits}
+    if profile.discrete:
+        whole.setdefault("range", _extent(raw.get("states")))
+    if profile.gas:
+        _name_gas(whole, known)
     for key in ("off_delay", "latch"):
         whole.setdefault(key, getattr(profile, key).value)
     whole.setdefault("on_delay", (known.on_delay or profile.on_delay).value)
@@ -168,6 +183,21 @@ def complete(raw: Mapping[str, Any], known: Standard) -> dict[str, Any]:
     if isinstance(tiers, dict):
         whole["tiers"] = {**known.tiers, **{key: tier for key, tier in tiers.items() if key != "override_reason"}}
     return whole
+
+
+def _extent(states: object) -> list[float]:
+    """From the least to the greatest number that stands for a state; 0 to 1 where none is written."""
+    numbers = [float(key) for key in states if _number(key)] if isinstance(states, dict) else []
+    return [min(numbers), max(numbers)] if len(set(numbers)) > 1 else [0.0, 1.0]
+
+
+def _name_gas(whole: dict[str, Any], known: Standard) -> None:
+    if known.profile.of_gas is not None:
+        whole.setdefault("gas", known.profile.of_gas)
+    if known.gas is not None:
+        whole.setdefault("molar_mass", known.gas.molar_mass.value)
+        if known.gas.lel is not None:
+            whole.setdefault("lel", known.gas.lel.value)
 
 
 def _stale(profile: Profile, raw: Mapping[str, Any]) -> object:
@@ -220,7 +250,7 @@ def origins(raw: Mapping[str, Any], known: Standard) -> dict[str, Figure]:
     """Key (`limits.high`, `deadband`) → the profile's figure, for each number that the site file left to its profile."""
     said = raw.get("limits")
     written = said if isinstance(said, dict) else {}
-    left = {f"limits.{key}": getattr(known.profile.limits, key) for key in known.limits if key not in written}
+    left = {f"limits.{key}": getattr(known.figures, key) for key in known.limits if key not in written}
     scalars = {key: getattr(known.profile, key) for key in SUPPLIED if key not in raw}
     if "on_delay" in scalars and known.on_delay is not None:
         scalars["on_delay"] = known.on_delay

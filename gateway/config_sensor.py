@@ -17,7 +17,7 @@ from alerts.units import span_text
 from gateway.config_draft import Finding
 from gateway.config_profiles import Standard
 from gateway.config_site import SiteDraft
-from gateway.config_words import choice, shown
+from gateway.config_words import choice, nearest, shown
 from gateway.config_yaml import Keys
 
 SLOWEST_GAS: Final = 30 * SECOND
@@ -60,16 +60,43 @@ def _zone(case: Case) -> Iterator[Finding]:
 
 
 def _unit(case: Case) -> Iterator[Finding]:
-    """A value without its unit, or a gas without its name, cannot be judged."""
+    """A value without its unit cannot be judged."""
     sensor, profile = case.sensor, case.standard.profile
-    if sensor.unit is None:
+    if profile.discrete:
+        if sensor.unit is not None:
+            yield case.at("unit"), f"{sensor.kind} is a state and has no unit; take it out"
+    elif sensor.unit is None:
         yield from _left_out(case, "unit", f"the unit of its readings, one of {', '.join(profile.units)}")
     elif sensor.unit not in profile.units:
         yield case.at("unit"), f"{sensor.kind} is read in {' or '.join(profile.units)} by this version, not in {sensor.unit}"
-    if profile.gas and not sensor.gas:
+
+
+def _gas(case: Case) -> Iterator[Finding]:
+    """Limits depend on the gas, and its figures on the unit."""
+    sensor, known = case.sensor, case.standard
+    if not known.profile.gas:
+        return
+    if not sensor.gas:
         yield from _left_out(case, "gas", "the gas, such as propane, because its limits depend on it")
-    if profile.gas and sensor.unit in ("ppm", "mg/m3") and sensor.reference_temperature is None:
+    elif known.profile.of_gas is not None and (known.gas is None or known.gas.gas != known.profile.of_gas):
+        yield case.at("gas"), f"{sensor.kind} measures {known.profile.of_gas}, not {sensor.gas}; leave the gas out"
+    elif known.profile.gases and (known.gas is None or known.gas.gas not in known.profile.gases):
+        yield from _no_figures(case)
+    elif not known.converts and sensor.unit in known.profile.units and known.profile.units[0] == "%LEL" and known.gas is None and sensor.lel is None:
+        yield case.at("lel"), f"is missing; the table of gases has no {sensor.gas}, so write its lower explosive limit in %VOL"
+    if sensor.unit in ("ppm", "mg/m3") and sensor.reference_temperature is None:
         yield from _left_out(case, "reference_temperature", f"the temperature in degC that the figures of a gas in {sensor.unit} refer to")
+
+
+def _no_figures(case: Case) -> Iterator[Finding]:
+    """A gas without a standard's figures: the site's own must be there."""
+    missing = [key for key in ("high", "high_high") if getattr(case.sensor.limits, key) is None]
+    if missing:
+        names = case.standard.profile.gases
+        yield (
+            case.at("gas"),
+            f"{shown(case.sensor.gas)} has no limits in {case.sensor.kind}{nearest(str(case.sensor.gas), names)}; write {' and '.join(missing)}",
+        )
 
 
 def _left_out(case: Case, key: str, what: str) -> Iterator[Finding]:
@@ -138,7 +165,7 @@ def _standard(case: Case) -> Iterator[Finding]:
         value = getattr(case.sensor.limits, key)
         if bound is None or key not in written or case.draft.excused(case.at("limits", key)):
             continue
-        figure = getattr(case.standard.profile.limits, key)
+        figure = getattr(case.standard.figures, key)
         told = f"looser than {bound:g} {case.sensor.unit} ({figure.source})"
         if written[key] is None:
             yield case.at("limits", key), f"is taken out, which is {told}; leave it in or say why in limits.override_reason"
@@ -190,6 +217,7 @@ def _states(case: Case) -> Iterator[Finding]:
 RULES: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     _zone,
     _unit,
+    _gas,
     _range,
     _order,
     _deadband,

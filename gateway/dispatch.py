@@ -149,10 +149,11 @@ class Lane:
             self._dispatch.settle(item, Fate.EXPIRED, words)
             return
         self._dispatch.counters.retried += 1
-        wait = min(FIRST_WAIT * 2 ** (item.tries - 1), LONGEST_WAIT) * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
+        wait = min(FIRST_WAIT * 2 ** min(item.tries - 1, 10), LONGEST_WAIT) * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
         left = (self.channel.deadline - (now - item.since)) / SECOND
         wait = min(max(wait, at_least / SECOND), max(left, 0.0))
-        item.may_repeat = item.may_repeat or "no answer" in words
+        # an error after the request had left says nothing about what the far side did with it
+        item.may_repeat = True
         asyncio.get_running_loop().call_later(wait, self.put, item)
 
 

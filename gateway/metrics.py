@@ -89,6 +89,7 @@ def _record(view: View) -> Iterator[Family]:
     yield _counter("conflict", "Readings with another value under a stamp already seen.", seen.conflict)
     yield _counter("unidentified", "Readings without time and seq.", seen.unidentified)
     yield _counter("missing_seq", "Readings that gaps in seq say were lost before they reached us.", seen.missing_seq)
+    yield _counter("ignored", "Elements of devices' own messages that are no measurement, or no sensor's.", seen.ignored)
 
 
 def _alarms(view: View) -> Iterator[Family]:

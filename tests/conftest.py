@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
+# a busy machine makes no test false
+settings.register_profile("hazgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("hazgate")
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
-from alerts.reading import MILLISECOND, SECOND
+import msgspec
 
+from alerts.reading import MILLISECOND, SECOND, RawReading
+
+MAX_READINGS: Final = 65_536
+"""More in one message are refused as a whole, so that no message holds the loop for longer than about 0.1 s."""
+MAX_SEQ: Final = 2**63 - 1
+REFUSALS: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What decoders of JSON raise, whatever the bytes."""
 MAX_MILLISECONDS: Final = (2**63 - 1) // MILLISECOND
 """The farthest time, in ms before or after 1970, that int64 ns can hold: the years 1677 to 2262."""
 
@@ -21,6 +32,41 @@ _RFC3339: Final = re.compile(
 
 class Unreadable(ValueError):
     """A payload, or a part of one, that says nothing we understand; its text is one sentence for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a message held: its readings in order, one sentence for each element that is no reading, and how many elements are none of ours."""
+
+    readings: list[RawReading]
+    unreadable: list[str]
+    ignored: int = 0
+
+
+Decode = Callable[[bytes, str | None, int], Decoded]
+"""How a device's payload is read: payload, what its topic says at `{sensor}` (None without that), arrival in ns.
+
+Raises Unreadable, and nothing else whatever the bytes, for a message that holds nothing to be read.
+"""
+
+
+def parsed(payload: bytes) -> Any:
+    """A JSON document of any form, bare NaN and Infinity included. Raises Unreadable."""
+    try:
+        if b"NaN" in payload or b"Infinity" in payload:
+            return json.loads(payload.decode())
+        return msgspec.json.decode(payload)
+    except REFUSALS as error:
+        raise Unreadable(words(error)) from error
+
+
+def finite(value: float) -> float:
+    """A number as a float; NaN, which is "no value", for the infinite. Raises Unreadable for an integer no float can hold."""
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise Unreadable("the value is larger than any measurement") from error
+    return number if math.isfinite(number) else math.nan
 
 
 def instant(written: int | str) -> int:

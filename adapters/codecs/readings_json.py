@@ -10,20 +10,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from adapters.codecs.inbound import MAX_MILLISECONDS, Unreadable, instant, words
+from adapters.codecs.inbound import MAX_MILLISECONDS, MAX_READINGS, MAX_SEQ, REFUSALS, Decoded, Unreadable, finite, instant, words
 from alerts.reading import MILLISECOND, NO_SEQ, Quality, RawReading
 
-MAX_READINGS: Final = 65_536
-"""More in one message are refused as a whole, so that no message holds the loop for longer than about 0.1 s."""
-
-_MAX_SEQ: Final = 2**63 - 1
 _QUALITIES: Final[dict[str | None, Quality]] = {None: Quality.GOOD} | {quality.name.lower(): quality for quality in Quality}
-_REFUSALS: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 class _Wire(msgspec.Struct, gc=False):
@@ -34,7 +28,7 @@ class _Wire(msgspec.Struct, gc=False):
     time: Annotated[int, msgspec.Meta(ge=-MAX_MILLISECONDS, le=MAX_MILLISECONDS)] | str | list[Any] | None = None
     unit: Annotated[str, msgspec.Meta(max_length=40)] | None = None
     quality: Literal["good", "uncertain", "bad", "calibrating", "test"] | None = None
-    seq: Annotated[int, msgspec.Meta(ge=0, le=_MAX_SEQ)] | None = None
+    seq: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)] | None = None
     historical: bool | None = None
 
 
@@ -47,14 +41,6 @@ _ONE: Final = msgspec.json.Decoder(_Wire)
 _PARTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """What a message held: its readings in order, and one sentence for each element that is no reading."""
-
-    readings: list[RawReading]
-    unreadable: list[str]
-
-
 def decode(payload: bytes) -> Decoded:
     """Read one message.
 
@@ -64,13 +50,24 @@ def decode(payload: bytes) -> Decoded:
     """
     try:
         wire = _ONE_OR_MANY.decode(payload)
-    except _REFUSALS as error:
+    except REFUSALS as error:
         return _decode_slowly(payload, error)
     decoded = Decoded([], [])
     if isinstance(wire, _Wire):
         _take(wire, decoded)
         return decoded
     return _take_each(wire, len(wire), decoded)
+
+
+class Native:
+    """This format as one codec among others, for a device that sends it to a topic of its own."""
+
+    def __init__(self, _codec: object, _sensors: object) -> None:
+        """It has nothing to set."""
+
+    def __call__(self, payload: bytes, _name: str | None, _arrival: int) -> Decoded:
+        """Read one message (see `inbound.Decode`)."""
+        return decode(payload)
 
 
 def _decode_slowly(payload: bytes, refusal: Exception) -> Decoded:
@@ -85,7 +82,7 @@ def _decode_slowly(payload: bytes, refusal: Exception) -> Decoded:
     elif payload.lstrip(b" \t\r\n").startswith(b"["):
         try:
             parts = _PARTS.decode(payload)
-        except _REFUSALS as error:
+        except REFUSALS as error:
             raise Unreadable(words(error)) from error
     else:
         raise Unreadable(words(refusal)) from refusal
@@ -95,7 +92,7 @@ def _decode_slowly(payload: bytes, refusal: Exception) -> Decoded:
 def _parsed(payload: bytes) -> Any:
     try:
         return json.loads(payload.decode())
-    except _REFUSALS as error:
+    except REFUSALS as error:
         raise Unreadable(words(error)) from error
 
 
@@ -107,7 +104,7 @@ def _wire(part: Any) -> _Wire:
         wire = msgspec.convert(part, _Wire)
         # The fall-back parser lets half a surrogate pair through, which no file or topic could hold.
         (wire.unit or "").encode()
-    except _REFUSALS as error:
+    except REFUSALS as error:
         raise Unreadable(words(error)) from error
     return wire
 
@@ -158,7 +155,7 @@ def _take_run(wire: _Wire, decoded: Decoded) -> None:
         except Unreadable as error:
             decoded.unreadable.append(str(error))
             continue
-        seq = NO_SEQ if first is None else min(first + position, _MAX_SEQ)
+        seq = NO_SEQ if first is None else min(first + position, MAX_SEQ)
         decoded.readings.append(RawReading(wire.sensor, number, at, wire.unit, quality, seq, historical))
 
 
@@ -171,11 +168,7 @@ def _time_in_run(time: object) -> int:
 def _number(value: object, quality: Quality) -> float:
     """The value as a float: NaN for none. Only a reading whose quality is bad may say null."""
     if isinstance(value, float | int):
-        try:
-            number = float(value)
-        except OverflowError as error:
-            raise Unreadable("the value is larger than any measurement") from error
-        return number if math.isfinite(number) else math.nan
+        return finite(value)
     if value is not None:
         raise Unreadable("the value is no number")
     if quality is not Quality.BAD:

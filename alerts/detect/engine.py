@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from alerts.alarm import LIMIT_CONDITIONS, LIMITS, Alarm, Condition
 from alerts.detect.batch import Columns, Detector, Round, rounds
+from alerts.detect.calm import Calm
 from alerts.detect.health import CONDITION, Health
 from alerts.detect.limits import Limits
 from alerts.detect.past import Past
@@ -41,6 +42,7 @@ class Engine:
         self._sickness = Sickness(self.columns, health)
         self.silence = Silence(register, self.columns, health)
         self._past = Past(register, self.limits)
+        self.calm = Calm(self.columns, self.limits, self._sickness)
         self._detectors: tuple[Detector, ...] = (self.silence, self._sickness, self.limits)
 
     def judge(self, readings: Readings) -> list[Edge]:

@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "check": "validate a gateway's file and its site files",
     "run": "run the gateway",
     "simulate": "play a virtual site against a broker and judge the alarms",
+    "replay": "judge a recording, offline and in virtual time",
     "export": "print readings or alarms of the past, or what was set aside",
     "token": "make an API token for a person",
     "schema": "print the JSON Schema of a file, or every name of the interface",

@@ -67,7 +67,10 @@ def site_schema() -> dict[str, Any]:
     schema = Site.model_json_schema()
     models = schema["$defs"]
     sensor = models["Sensor"]
-    sensor["required"] = [key for key in sensor["required"] if key not in SUPPLIED]
+    sensor["required"] = [key for key in sensor["required"] if key not in (*SUPPLIED, "range")]
+    states = sorted(kind for kind, profile in profiles().items() if profile.discrete)
+    sensor["if"] = {"properties": {"kind": {"enum": states}}}
+    sensor["else"] = {"required": ["range"]}
     for key in SUPPLIED:
         sensor["properties"][key].pop("default", None)
     sensor["properties"]["kind"]["enum"] = sorted(profiles())

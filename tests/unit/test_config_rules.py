@@ -67,7 +67,7 @@ IN_SITE = [
     # units
     Wrong('unit: "%LEL"', "unit: LEL", "unit: LEL", "sensors.GT-1.unit", "did you mean %LEL?"),
     Wrong('    unit: "%LEL"\n', "", "- id: GT-1", "sensors.GT-1.unit", "is missing; write the unit of its readings"),
-    Wrong('unit: "%LEL"', "unit: kPa", "unit: kPa", "sensors.GT-1.unit", "is read in %LEL by this version, not in kPa"),
+    Wrong('unit: "%LEL"', "unit: kPa", "unit: kPa", "sensors.GT-1.unit", "is read in %LEL or %VOL or ppm by this version, not in kPa"),
     Wrong('unit: "%LEL"', "unit: ppm", "- id: GT-1", "sensors.GT-1.reference_temperature", "the temperature in degC that the figures of a gas in ppm"),
     Wrong("    gas: propane\n", "", "- id: GT-1", "sensors.GT-1.gas", "write the gas"),
     # limits
@@ -310,7 +310,6 @@ REMARKS = [
     (GT, f"{GT}\n    signal: {{kind: current}}", "sensors.GT-1.signal.kind", "taken as values, not as currents"),
     (PEOPLE, VOTES % ("GT-1", "high", "1oo1"), "votes", "no vote is judged"),
     (PEOPLE, RULE % ("tank-area", "pressure"), "rules", "no rule is judged"),
-    (PEOPLE, "devices: [{id: rtu-1, codec: {kind: senml}}]\npeople:\n", "devices.rtu-1.codec.kind", "is read as JSON"),
     (PEOPLE, "templates: {zh: {short: x}}\npeople:\n", "templates", "messages keep their own words"),
     ("repeat: 120s}", "repeat: 120s, verify_within: 10m}", "escalation.red.verify_within", "nobody is reminded to verify"),
 ]

@@ -8,9 +8,14 @@ from typing import Any
 import pytest
 
 from alerts.alarm import Condition, Tier
-from gateway.config_profiles import Figure, Profile, complete, origins, profiles, standard
+from gateway.config_figure import Figure
+from gateway.config_profiles import Profile, complete, origins, profiles, standard
 
-KINDS = ["cable_temperature", "combustible_gas", "level", "pressure", "residual_current", "temperature"]
+KINDS = [
+    *("arc_fault", "cable_temperature", "combustible_gas", "digital_state", "external_event", "fire_water_level", "fire_water_pressure"),
+    *("flame", "flow", "heat", "level", "manual_call_point", "open_path", "oxygen", "power", "pressure", "residual_current", "smoke"),
+    *("temperature", "toxic_gas", "wind"),
+]
 FIGURES: list[tuple[str, str, object, str | None]] = [
     ("combustible_gas", "limits.high", 25, None),
     ("combustible_gas", "limits.high_high", 50, None),
@@ -85,7 +90,7 @@ def figures(profile: Profile) -> list[Figure]:
     return [value for holder in holders for value in dict(holder).values() if isinstance(value, Figure)]
 
 
-def test_this_version_knows_six_kinds_and_each_file_is_named_after_its_own() -> None:
+def test_the_kinds_are_these_and_each_file_is_named_after_its_own() -> None:
     names = sorted(entry.name for entry in (importlib.resources.files("alerts") / "profiles").iterdir())
     assert list(profiles()) == KINDS
     assert names == [f"{kind}.yaml" for kind in KINDS]

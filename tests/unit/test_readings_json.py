@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.codecs.inbound import Unreadable
-from adapters.codecs.readings_json import MAX_READINGS, Decoded, decode
+from adapters.codecs.inbound import MAX_READINGS, Decoded, Unreadable
+from adapters.codecs.readings_json import decode
 from alerts.reading import MILLISECOND, NO_SEQ, Quality, RawReading
 
 FULL = {"sensor": "GT-101", "time": 1763712000123, "value": 12.34, "unit": "%LEL", "quality": "uncertain", "seq": 17, "historical": True}

@@ -64,7 +64,9 @@ def test_a_schema_describes_every_key_of_its_file_and_allows_no_other(what: str,
 
 def test_the_site_schema_is_that_of_the_file_and_not_of_the_completed_model() -> None:
     sensor = schema.site_schema()["$defs"]["Sensor"]
-    assert sensor["required"] == ["id", "kind", "zone", "device", "range", "interval"]
+    assert sensor["required"] == ["id", "kind", "zone", "device", "interval"]
+    assert sensor["else"] == {"required": ["range"]}, "only a state has a range of its own"
+    assert "smoke" in sensor["if"]["properties"]["kind"]["enum"]
     assert sensor["properties"]["kind"]["enum"] == list(profiles())
     assert "default" not in sensor["properties"]["stale"]
     assert "override_reason" in sensor["properties"]["tiers"]["properties"]
