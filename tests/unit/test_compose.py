@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from adapters.influx import InfluxSettings
 from gateway.cli import main
 from gateway.config import Config, load
 
@@ -85,6 +86,12 @@ def test_the_gateway_finds_its_files_where_its_image_looks_and_they_fit(tmp_path
     assert mounts("gateway")[PurePosixPath(loaded.gateway.data_dir)] == "gateway-data"
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert 'CMD ["run", "/etc/hazgate/hazgate.yaml"]' in dockerfile
+    store, made = loaded.gateway.store, SERVICES["store"]["environment"]
+    assert isinstance(store, InfluxSettings)
+    assert (store.org, store.bucket) == (made["DOCKER_INFLUXDB_INIT_ORG"], made["DOCKER_INFLUXDB_INIT_BUCKET"])
+    assert store.url == f"http://{made['INFLUXD_HTTP_BIND_ADDRESS']}"
+    assert store.token is not None
+    assert SERVICES["gateway"]["environment"][store.token.env] == made["DOCKER_INFLUXDB_INIT_ADMIN_TOKEN"]
     password = loaded.gateway.broker.password
     assert password is not None
     assert password.env in SERVICES["gateway"]["environment"]
@@ -97,3 +104,23 @@ def test_the_simulator_plays_the_site_that_the_gateway_guards(monkeypatch: pytes
     assert (scenario.parent / site).resolve() == outside("gateway", "/etc/hazgate/site.yaml")
     monkeypatch.setattr("gateway.cli.simulate.run", lambda arguments: 0 if (arguments.seconds, arguments.broker.username) == (0, "simulator") else 1)
     assert main.main([str(word) for word in command]) == 0
+
+
+def test_grafana_finds_its_files_and_reads_what_the_gateway_writes() -> None:
+    made, store = SERVICES["grafana"]["environment"], SERVICES["store"]["environment"]
+    sources = yaml.safe_load(outside("grafana", "/etc/grafana/provisioning/datasources/hazgate.yaml").read_text(encoding="utf-8"))
+    wanted = set(re.findall(r"\$(\w+)", str(sources)))
+    assert wanted <= set(made)
+    assert made["INFLUX_DATABASE"] == store["DOCKER_INFLUXDB_INIT_BUCKET"]
+    assert made["INFLUX_URL"] == f"http://{store['INFLUXD_HTTP_BIND_ADDRESS']}"
+    assert made["INFLUX_TOKEN"] == store["DOCKER_INFLUXDB_INIT_ADMIN_TOKEN"]
+    providers = yaml.safe_load(outside("grafana", "/etc/grafana/provisioning/dashboards/hazgate.yaml").read_text(encoding="utf-8"))["providers"]
+    assert [list(outside("grafana", provider["options"]["path"]).glob("*.json")) for provider in providers] != [[]]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_nothing_but_the_broker_over_tls_listens_off_loopback(name: str) -> None:
+    environment = SERVICES[name].get("environment", {})
+    listening = [value for key, value in environment.items() if key.endswith(("_ADDR", "_BIND_ADDRESS"))]
+    assert all(value.partition(":")[0] == "127.0.0.1" for value in listening)
+    assert listening or "image" not in SERVICES[name]
