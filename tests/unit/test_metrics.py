@@ -74,4 +74,4 @@ async def test_it_counts_what_came_and_what_stands(app: App) -> None:
     assert found["hazgate_unidentified_total"] == 2
     assert found["hazgate_turns_total"] == 1
     assert (found["hazgate_link_up"], found["hazgate_ingesting"], found["hazgate_faults"]) == (0, 0, 0)
-    app.pipeline.stop()
+    await app.pipeline.stop()
