@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.live import live_events
 from support.sites import T0, sensor, site
@@ -65,13 +65,13 @@ def replayed(where: Site, rows: list[dict[str, Any]], cuts: tuple[int, ...] = ()
     return [*events, *(event_bytes(event, where) for event in driver.end())], driver.tally
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(recordings())
 def test_live_and_replay_find_the_same_events_byte_for_byte(rows: list[dict[str, Any]]) -> None:
     assert replayed(SITE, rows)[0] == live_events(SITE, rows)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(recordings(), st.sets(st.integers(1, 59)))
 def test_events_and_counts_do_not_depend_on_how_the_recording_is_cut(rows: list[dict[str, Any]], cuts: set[int]) -> None:
     whole = replayed(SITE, rows)
@@ -79,7 +79,7 @@ def test_events_and_counts_do_not_depend_on_how_the_recording_is_cut(rows: list[
     assert replayed(SITE, rows, tuple(range(1, len(rows)))) == whole
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(recordings())
 def test_every_row_is_judged_or_set_aside_with_a_reason(rows: list[dict[str, Any]]) -> None:
     tally = replayed(SITE, rows)[1]
