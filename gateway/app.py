@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
 
 from adapters import registry
@@ -126,7 +126,7 @@ class App:
         self.broker.on_message, self.broker.on_state = self.pipeline.message, self._on_broker
         self.routes.sessions.publish = self.broker.send
         self.broker.status, self.broker.backlog = self._status, lambda: self.spool.balance().pending
-        self.spool.on_committed, self.spool.on_sealed = self.broker.durable, self._on_sealed
+        self.spool.on_committed, self.spool.on_sealed = self._on_committed, self._on_sealed
         self.journal.on_trouble = self._on_journal
         self.dispatch.on_undelivered, self.dispatch.on_failed = self.pipeline.undelivered, self.watch.notification_failed
         self.dispatch.on_delivered = self.watch.notification_works
@@ -237,8 +237,11 @@ class App:
 
     def _on_sealed(self, frame: int) -> None:
         if Fault.DETECT not in self.faults and not self.pipeline.failed:
-            self.write.judged_through = frame
             self.checkpoints.sealed(frame, self.clock.now())
+
+    def _on_committed(self, tokens: Sequence[int]) -> None:
+        self.broker.durable(tokens)
+        self.write.judged_through = self.checkpoints.committed()
 
     def _on_store(self, words: str | None) -> None:
         self._store = words or REACHABLE

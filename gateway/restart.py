@@ -43,22 +43,32 @@ class Checkpoints:
         self._journal = journal
         self._spool = spool
         self._last = 0
+        self._sealed = 0
+        self._taken: tuple[int, int, bytes] | None = None
 
     def sealed(self, frame: int, now: int) -> None:
-        """Everything up to `frame` has been judged and nothing after it: the moment for a checkpoint, if one is due."""
+        """Everything up to `frame` has been judged and nothing after it: the moment to take a checkpoint, if one is due."""
+        self._sealed = frame
         if now - self._last >= EVERY:
-            self.write(frame, now)
+            self._last = now
+            body = checkpoint.encode(self._names, self._engine.checkpoint(), self._admission.memory())
+            self._taken = (frame, now, body)
+
+    def committed(self) -> int:
+        """The frame sealed last is on the disk, and its number is returned; now the checkpoint taken with it may be written.
+
+        Written earlier, it could outlive a frame that a crash lost: the broker's repeats of that frame would be
+        recognized, acknowledged and never stored, and the next frame of its number never judged again.
+        """
+        if self._taken is not None:
+            frame, taken, self._taken = self._taken[0], self._taken, None
+            done = self._journal.commit(Entry(checkpoint=taken, meta={"judged_through": str(frame)}))
+            done.add_done_callback(lambda _done: self._spool.release(frame))
+        return self._sealed
 
     def soon(self) -> None:
         """Write one at the next frame border: a person changed what detection holds, and no frame says so."""
         self._last = 0
-
-    def write(self, frame: int, now: int) -> None:
-        """Write one now; once it is durable the spool may drop what it covers."""
-        self._last = now
-        body = checkpoint.encode(self._names, self._engine.checkpoint(), self._admission.memory())
-        done = self._journal.commit(Entry(checkpoint=(frame, now, body), meta={"judged_through": str(frame)}))
-        done.add_done_callback(lambda _done: self._spool.release(frame))
 
 
 @dataclass(frozen=True, slots=True)
