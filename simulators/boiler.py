@@ -65,7 +65,7 @@ class Boiler(Unit):
         return self._spec.relief_kg_h * min(1.0, max(0.0, lift))
 
     def step(self, seconds: float) -> None:
-        """Fire, boil, feed. An empty drum neither steams nor warms."""
+        """Fire, boil, feed. An empty drum neither makes steam nor warms."""
         steam = min((self.steam_kg_h + self.relief) / HOUR * seconds, self.mass)
         feed = self.feed_kg_h / HOUR * seconds
         heat = self.firing_kw * seconds - steam * latent_heat(self.temperature) - feed * WATER * (self.temperature - self._spec.feed_c)
