@@ -63,7 +63,7 @@ class Calm:
         columns.time[index] = columns.good_time[index] = time[last]
         columns.value[index] = value[last]
         columns.good_arrival[index] = ordered.arrival[last]
-        is_false = value[:, None] * SIGN < limits.clear[sensor]
+        is_false = ~(value[:, None] * SIGN >= limits.clear[sensor])
         newest = np.maximum.reduceat(np.where(is_false, time[:, None], NO_TIME), first, axis=0)
         limits.decided[index] = np.maximum(limits.decided[index], newest)
 

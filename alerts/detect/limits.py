@@ -76,7 +76,8 @@ class Limits:
         is_true = reach >= self.limit[index]
         gone = self._gone_over(index, part.value[rows])
         free = part.good[rows] & ~columns.over_range[index]
-        is_false = (reach < self.clear[index]) & free[:, None]
+        # not `<`: a limit that a changed file took out compares with nothing, and what it raised must end
+        is_false = ~(reach >= self.clear[index]) & free[:, None]
         true, active = self.true[index], self.active[index]
         when = time[:, None]
         in_order = bool((time >= columns.good_time[index]).all())

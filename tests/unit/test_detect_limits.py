@@ -158,6 +158,15 @@ def test_the_peak_is_the_worst_value_since_the_condition_began() -> None:
     assert (edge.condition, edge.value, edge.peak) == (Condition.HIGH, 5, 45)
 
 
+def test_what_a_limit_raised_ends_through_its_off_delay_when_a_changed_file_took_the_limit_out() -> None:
+    plant = Plant(sensor("GT-1"))
+    plant.at(1, 30)
+    changed = Plant(sensor("GT-1", limits={"high_high": 50}))
+    changed.engine.restore(plant.engine.checkpoint(), np.arange(1))
+    assert changed.series([30, 30, 30, 30, 30], start=2) == []
+    assert changed.at(7, 30) == ["GT-1.high false 7"]
+
+
 def test_an_active_alarm_shows_its_sensors_newest_value_and_its_peak() -> None:
     plant = Plant(sensor("GT-1"))
     plant.series([30, 45, 40])
