@@ -76,8 +76,7 @@ class Limits:
         is_true = reach >= self.limit[index]
         gone = self._gone_over(index, part.value[rows])
         free = part.good[rows] & ~columns.over_range[index]
-        # not `<`: a limit that a changed file took out compares with nothing, and what it raised must end
-        is_false = ~(reach >= self.clear[index]) & free[:, None]
+        is_false = ~(reach >= self.clear[index]) & free[:, None]  # not `<`: what a limit raised must end when a changed file took it out
         true, active = self.true[index], self.active[index]
         when = time[:, None]
         in_order = bool((time >= columns.good_time[index]).all())
