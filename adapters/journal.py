@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -243,9 +244,9 @@ class Journal:
         loop = asyncio.get_running_loop()
         for attempt in range(1_000_000_000):
             try:
-                self._trying_since = began = loop.time()
+                self._trying_since, began = loop.time(), time.perf_counter()
                 await loop.run_in_executor(self._thread, self._commit, entries)
-                self.took.append(loop.time() - began)
+                self.took.append(time.perf_counter() - began)
                 self._trying_since = None
             except (sqlite3.Error, OverflowError) as error:
                 self._trying_since = None
