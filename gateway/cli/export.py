@@ -16,7 +16,7 @@ from adapters import registry
 from adapters.clock import SystemClock
 from adapters.parquet import ParquetFile
 from alerts.ports import HazgateError, Permanent, Query
-from gateway.cli.moments import moment, take_spans
+from gateway.cli.moments import argument, take_spans
 from gateway.config import Config, load
 from gateway.history import opened
 from gateway.tables import QUARANTINE, READINGS, Table, alarms_table, quarantine_table, readings_table, write_csv, write_jsonl
@@ -44,13 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     now = SystemClock().now()
-
-    def time(text: str) -> int:
-        try:
-            return moment(text, now)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
+    time = argument(now)
     take_spans(parser)
     parser.add_argument("what", choices=["readings", "alarms", "quarantine"])
     parser.add_argument("--config", type=Path, required=True, metavar="C", help="the gateway's file, usually hazgate.yaml")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import re
+from collections.abc import Callable
 from typing import Final
 
 from alerts import units
@@ -28,3 +29,15 @@ def moment(text: str, now: int) -> int:
 def take_spans(parser: argparse.ArgumentParser) -> None:
     """Let the parser take `-7d` for the value of an option: it would look for an option of that name."""
     parser._negative_number_matcher = re.compile(r"-\d")  # noqa: SLF001 - argparse offers this for numbers only, and nothing public
+
+
+def argument(now: int) -> Callable[[str], int]:
+    """The type of an option that takes a moment, for argparse: a wrong one is a usage error with its sentence."""
+
+    def read(text: str) -> int:
+        try:
+            return moment(text, now)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read

@@ -21,7 +21,7 @@ from alerts.alarm import Event, Tier
 from alerts.ports import HazgateError, Permanent, Query
 from alerts.replay import Replay
 from alerts.site import Site
-from gateway.cli.moments import moment, take_spans
+from gateway.cli.moments import argument, take_spans
 from gateway.config import Config, Severity, load, load_site
 from gateway.history import opened
 from gateway.replaying import Recording, WrongFile, recording, stored
@@ -53,13 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     now = SystemClock().now()
-
-    def time(text: str) -> int:
-        try:
-            return moment(text, now)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
+    time = argument(now)
     take_spans(parser)
     parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="CSV, JSON lines or Parquet; its content says which")
     parser.add_argument("--site", type=Path, required=True, metavar="SITE", help="the site file whose sensors and limits judge it")
