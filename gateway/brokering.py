@@ -122,10 +122,10 @@ class Broker:
         wanted = self.link.reply_to
         if asyncio.get_running_loop().time() < self._unheard_until:
             return None
-        ours = wanted is not None and wanted.topic.startswith(f"{self.prefix}/")
-        if wanted is None or (ours and not wanted.topic.startswith(f"{self.prefix}/{site}/replies/")):
-            return None
-        return wanted
+        if wanted is None or wanted.topic.startswith("$"):
+            return None  # mosquitto 2.0 ends the connection for a topic of its own, as if it had been denied
+        ours = wanted.topic.startswith(f"{self.prefix}/")
+        return None if ours and not wanted.topic.startswith(f"{self.prefix}/{site}/replies/") else wanted
 
     def reply(self, site: str, identity: str, refusal: Refusal | None, to: ReplyTo | None) -> None:
         """Answer a command at the place that its sender named, else at `{site}/replies/{id}`."""

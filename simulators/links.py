@@ -154,13 +154,15 @@ class Listener:
     """Hears a site's alarm events and enters them in a ledger.
 
     `elapsed` tells the time since the scenario began, ns, or None before it: what is heard then belongs to something
-    else. `unreadable` counts events that are no alarm event of the contract; `losses` broken connections.
+    else. `unreadable` counts events that are no alarm event of the contract, `riddle` is the first of them; `losses`
+    counts broken connections.
     """
 
     def __init__(self, broker: Broker, site: str, ledger: Ledger, elapsed: Callable[[], int | None]) -> None:
         self.ready = asyncio.Event()
         self.trouble = ""
         self.unreadable = 0
+        self.riddle: object = None
         self.losses = 0
         self._broker = broker
         self._topic = f"{PREFIX}/{site}/alarm-events"
@@ -189,6 +191,7 @@ class Listener:
             sighting = sighted(payload, at)
         except (ValueError, KeyError, TypeError):
             self.unreadable += 1
+            self.riddle = self.riddle or payload
             return
         if sighting is not None:
             self._ledger.add(sighting)

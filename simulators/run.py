@@ -163,7 +163,7 @@ class _Run:
         """Reasons to distrust a difference, or a comparison that found none."""
         doubts = []
         if self._listener.unreadable:
-            doubts.append(f"{self._listener.unreadable} alarm events could not be read")
+            doubts.append(f"{self._listener.unreadable} alarm events could not be read, first {str(self._listener.riddle)[:200]}")
         if found and self._listener.losses:
             doubts.append(f"the connection to the broker was lost {self._listener.losses} times: alarm events may have been missed ({self._listener.trouble})")
         return doubts
