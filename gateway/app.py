@@ -33,6 +33,7 @@ from gateway.desk import Desk, Tokens
 from gateway.dispatch import Dispatch
 from gateway.faults import Fault
 from gateway.hearing import Hearing
+from gateway.heartbeat import Heartbeat
 from gateway.pipeline import Pipeline
 from gateway.publishing import StatePublisher, status_bytes
 from gateway.pulse import Pulse
@@ -71,14 +72,14 @@ class App:
         self.config = config
         self.faults = faults.active()
         self.clock = SystemClock()
-        self._began = self.clock.now()
-        self._boot = secrets.token_hex(4)
+        self.began = self.clock.now()
+        self.boot = secrets.token_hex(4)
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._lock = DirectoryLock(settings.data_dir)
         refuse_half_restored(settings.data_dir)
         self.journal = Journal(settings.data_dir / "journal.db")
         self._recovered = self.journal.recover()
-        self.core = core.build(config, self._recovered, self._began)
+        self.core = core.build(config, self._recovered, self.began)
         self.spool = Spool.open(settings.data_dir / "spool.db", self.core.register, self.clock)
         kept = labels(self.core.register, settings.store)
         self.recording = Recording(self.spool, settings.data_dir, registry.plain(settings.store), settings.keep.readings, self._on_store, kept)
@@ -86,14 +87,15 @@ class App:
         self.broker = Broker(settings.broker, settings.gateway, self.core.register, self.routes.filters())
         sends = channels(settings.notify, self.broker.publish_notice)
         self.dispatch = Dispatch(sends, self.broker.publish, self.journal, self.clock)
-        self._store = "starting"
+        self.store = "starting"
         self._join(config)
-        self.view = self._look(config)
+        self.view = _view(self)
         self.http = serve(self.view, settings.api)
         self.reload = Reload(config, self.core.standing, self._take)
         self.control = Control(self.view, settings.data_dir, self.reload.judge)
         committing = {"spool": self.view.spool_under_way, "journal": lambda: self.journal.under_way}
         self.service = Service(Systemd(os.environ), self.view.status, committing)
+        self.heartbeat = Heartbeat(settings.heartbeat, self.view)
         self.next: Config | None = None
         self.started = False
         self._stop = asyncio.Event()
@@ -117,7 +119,7 @@ class App:
         self.states = StatePublisher(self.broker.prefix, judged.books, self.clock, self._publish_state)
         self.checkpoints = Checkpoints(judged, self.journal, self.spool)
         self.watch = SelfWatch(judged.home, judged.gateway, self.clock, self.pipeline.raised)
-        self.pulse = Pulse(self.journal, self.states, self.watch, self.clock)
+        self.pulse = Pulse(self.journal, self.spool, self.states, self.watch, self.clock)
         self.upkeep = Upkeep(settings, self.spool, self.journal, self.watch, self._recovered.meta.get(DISK))
         self.hearing = Hearing(judged.gateway, judged.engine, self.watch, self.clock, self.pipeline.arm)
         self.write.on_unjournaled = lambda: self.watch.broken(Condition.JOURNAL_FAILED, grace=0)
@@ -130,31 +132,6 @@ class App:
         self.journal.on_trouble = self._on_journal
         self.dispatch.on_undelivered, self.dispatch.on_failed = self.pipeline.undelivered, self.watch.notification_failed
         self.dispatch.on_delivered = self.watch.notification_works
-
-    def _look(self, config: Config) -> View:
-        judged = self.core
-        return View(
-            config=config,
-            version=version("hazgate"),
-            since=self._began,
-            boot=self._boot,
-            clock=self.clock,
-            register=judged.register,
-            engine=judged.engine,
-            admission=judged.admission,
-            books=judged.books,
-            rosters=judged.rosters,
-            desk=self.desk,
-            spool=self.spool,
-            dispatch=self.dispatch,
-            pipeline=self.pipeline,
-            journal=self.journal,
-            link_state=lambda: self.broker.link.state,
-            store_state=lambda: self._store,
-            days_left=self.upkeep.forecast.days_left,
-            faults=self.faults,
-            warnings=tuple(str(problem) for problem in config.warnings),
-        )
 
     def steps(self) -> tuple[Step, ...]:
         """What is started, in this order, and stopped in the reverse one."""
@@ -170,6 +147,7 @@ class App:
             ("http", self.http.start, self.http.stop),
             ("broker", self.broker.start, self.broker.stop),
             ("service manager", self.service.start, self.service.stop),
+            ("heartbeat", self.heartbeat.start, self.heartbeat.stop),
         )
 
     async def run(self) -> None:
@@ -223,7 +201,7 @@ class App:
         self.hearing.link_is(LinkState.CONNECTING)
 
     def _status(self) -> bytes:
-        return status_bytes(online=True, version=version("hazgate"), since=self._began, boot=self._boot, head=self.journal.head)
+        return status_bytes(online=True, version=version("hazgate"), since=self.began, boot=self.boot, head=self.journal.head)
 
     def _publish_state(self, topic: str, body: bytes) -> None:
         if self.broker.link.state is LinkState.UP:  # without a broker they would only pile up; the first thing a connection brings is the newest one
@@ -244,7 +222,7 @@ class App:
         self.write.judged_through = self.checkpoints.committed()
 
     def _on_store(self, words: str | None) -> None:
-        self._store = words or REACHABLE
+        self.store = words or REACHABLE
         self.watch.part(Condition.STORE_UNREACHABLE, words)
 
     def _on_journal(self, words: str | None) -> None:
@@ -257,3 +235,30 @@ class App:
         if state is LinkState.UP:
             self.states.refresh()
             self.routes.sessions.connected(self.clock.now())
+
+
+def _view(app: App) -> View:
+    """What the interface may see of it."""
+    judged = app.core
+    return View(
+        config=app.config,
+        version=version("hazgate"),
+        since=app.began,
+        boot=app.boot,
+        clock=app.clock,
+        register=judged.register,
+        engine=judged.engine,
+        admission=judged.admission,
+        books=judged.books,
+        rosters=judged.rosters,
+        desk=app.desk,
+        spool=app.spool,
+        dispatch=app.dispatch,
+        pipeline=app.pipeline,
+        journal=app.journal,
+        link_state=lambda: app.broker.link.state,
+        store_state=lambda: app.store,
+        days_left=app.upkeep.forecast.days_left,
+        faults=app.faults,
+        warnings=tuple(str(problem) for problem in app.config.warnings),
+    )

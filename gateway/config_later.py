@@ -48,7 +48,6 @@ SITE: Final = (
     Later(("escalation", "*", "verify_within"), "nobody is reminded to verify"),
 )
 GATEWAY: Final = (
-    Later(("heartbeat",), "nobody is told that this gateway lives", "none"),
     Later(("spool",), "the spool grows as far as the disk does"),
     Later(("workers",), "one process does the work", 1),
     Later(("canary",), "the path is not tried"),

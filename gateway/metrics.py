@@ -65,6 +65,8 @@ def _gateway(view: View) -> Iterator[Family]:
     yield _gauge("link_up", "1 while the broker is connected.", view.link_state() == LinkState.UP)
     yield _gauge("store_reachable", "1 while the store takes what it is given.", view.store_state() == REACHABLE)
     yield _gauge("faults", "Fault points that are set; anything but 0 means that the gateway does not do its work.", len(view.faults))
+    beats: list[tuple[Mapping[str, str], float]] = [({"fate": fate}, number) for fate, number in view.heartbeats.items()]
+    yield Family("heartbeats_total", Type.COUNTER, "Heartbeats sent, by what became of them.", beats)
     yield _counter("turns", "Turns of the pipeline.", view.pipeline.turns)
 
 

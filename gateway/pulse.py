@@ -1,12 +1,15 @@
-"""The gateway's pulse: every few seconds it notes that somebody is watching, and shows each site's state anew."""
+"""The gateway's pulse: every few seconds it notes that somebody is watching, shows each site's state anew and weighs the balance."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import asdict
 
 from adapters.clock import SystemClock
 from adapters.journal import Entry, Journal
+from adapters.spool import Spool
+from alerts.alarm import Condition
 from alerts.reading import SECOND
 from gateway.publishing import StatePublisher
 from gateway.selfwatch import SelfWatch
@@ -19,8 +22,9 @@ EVERY = 10.0
 class Pulse:
     """Beats while the gateway runs."""
 
-    def __init__(self, journal: Journal, states: StatePublisher, watch: SelfWatch, clock: SystemClock) -> None:
+    def __init__(self, journal: Journal, spool: Spool, states: StatePublisher, watch: SelfWatch, clock: SystemClock) -> None:
         self._journal = journal
+        self._spool = spool
         self._states = states
         self._watch = watch
         self._clock = clock
@@ -44,9 +48,18 @@ class Pulse:
         began = self._clock.now()
         self._journal.commit(Entry(meta={"alive": str(began)})).add_done_callback(lambda _done: self._watch.journal_took(self._clock.now() - began))
 
+    def weigh(self) -> None:
+        """Say so, with the figures, when readings are unaccounted for, or when they are all found again."""
+        balance = self._spool.balance()
+        if balance.closes:
+            self._watch.works(Condition.BALANCE_OPEN)
+        else:
+            self._watch.broken(Condition.BALANCE_OPEN, grace=0, words=[f"{name} {number}" for name, number in asdict(balance).items()])
+
     async def _beat(self) -> None:
         while True:
             self._states.refresh()
+            self.weigh()
             await asyncio.sleep(EVERY)
             self.note()
             step = self._clock.follow()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from alerts.alarm import Condition
 from alerts.edge import Edge, EdgeKind
@@ -39,21 +39,21 @@ class SelfWatch:
             if self._wanted.get(condition, 0) is None:
                 self.works(condition)
 
-    def broken(self, condition: Condition, grace: int = GRACE) -> None:
-        """A part does not do its work from now on; told if that lasts `grace` ns."""
+    def broken(self, condition: Condition, grace: int = GRACE, words: Sequence[str] = ()) -> None:
+        """A part does not do its work from now on; told, with `words`, if that lasts `grace` ns."""
         if self._wanted.get(condition) is not None:
             return
         since = self._clock.now()
         self._wanted[condition] = since
         if grace:
-            asyncio.get_running_loop().call_later(grace / SECOND, self._tell, condition, since)
+            asyncio.get_running_loop().call_later(grace / SECOND, self._tell, condition, since, words)
         else:
-            self._tell(condition, since)
+            self._tell(condition, since, words)
 
-    def _tell(self, condition: Condition, since: int) -> None:
+    def _tell(self, condition: Condition, since: int, words: Sequence[str]) -> None:
         if self._wanted.get(condition) == since and condition not in self._told:
             self._told.add(condition)
-            self._edge(condition, EdgeKind.TRUE, since)
+            self._edge(condition, EdgeKind.TRUE, since, words)
 
     def part(self, condition: Condition, words: str | None, grace: int = GRACE) -> None:
         """What a part says of itself: why it does not do its work, or None when it does."""
@@ -100,5 +100,5 @@ class SelfWatch:
             self._told.discard(Condition.NOTIFICATION_FAILED)
             self._edge(Condition.NOTIFICATION_FAILED, EdgeKind.FALSE, self._clock.now())
 
-    def _edge(self, condition: Condition, kind: EdgeKind, at: int) -> None:
-        self._raised(Edge(self._site, self._gateway, condition, kind, at))
+    def _edge(self, condition: Condition, kind: EdgeKind, at: int, words: Sequence[str] = ()) -> None:
+        self._raised(Edge(self._site, self._gateway, condition, kind, at, members=tuple(words)))

@@ -9,14 +9,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, field_validator
 
 from adapters import registry
 from adapters.duck import DuckSettings
 from adapters.influx import InfluxSettings
 from adapters.mqtt import BrokerSettings
 from adapters.notify.topic import TopicSettings
-from adapters.notify.webhook import WebhookSettings
+from adapters.notify.webhook import WebhookSettings, address
+from adapters.secret import Secret
 from alerts import units
 from alerts.site import Count, Id, Model, OverrideReason, Spell
 from alerts.written import quantity
@@ -95,8 +96,13 @@ class Keep(Model):
 class Heartbeat(Model):
     """Whom to tell regularly that this gateway lives, so that its silence is noticed."""
 
-    url: str
+    url: str | Secret = Field(description="http:// or https:// address that takes a POST; a secret if it carries a token")
     every: Spell = units.duration("30s")
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str | Secret) -> str | Secret:
+        return address(url)
 
 
 def _beats(value: object) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from adapters.journal import Journal
@@ -43,6 +44,7 @@ class View:
 
     since: start of the process, ns. boot: a random name of this start. link_state and store_state are asked each
     time; the latter says `reachable`, or in words why it is not. days_left: for how long the disk lasts, None while unknown.
+    heartbeats: sent, by what became of them.
     """
 
     config: Config
@@ -65,6 +67,7 @@ class View:
     days_left: Callable[[], float | None]
     faults: frozenset[Fault] = frozenset()
     warnings: tuple[str, ...] = ()
+    heartbeats: Counter[str] = field(default_factory=lambda: Counter({"taken": 0, "failed": 0}))
 
     @property
     def gateway(self) -> str:

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from types import ModuleType
 from typing import Final, Literal, cast
@@ -60,9 +61,7 @@ class WebhookSettings(Model):
     @field_validator("url")
     @classmethod
     def _is_an_address(cls, url: str | Secret) -> str | Secret:
-        if isinstance(url, str) and not _usable(url):
-            raise ValueError("expected an http:// or https:// address")
-        return url
+        return address(url)
 
 
 class Webhook:
@@ -80,14 +79,18 @@ class Webhook:
         return "Webhook(<secret>)" if isinstance(self._settings.url, Secret) else f"Webhook({_shown(self._settings.url)})"
 
     async def send(self, delivery: Delivery) -> Receipt:
-        """POST it, with the key by which the far side knows a repeat.
+        """POST it, with the key by which the far side knows a repeat. Answers and raises as `post` does."""
+        return await self.post(delivery.body, {"Idempotency-Key": delivery.idempotency_key})
+
+    async def post(self, content: bytes, beside: Mapping[str, str]) -> Receipt:
+        """POST JSON, with headers `beside` those of the settings.
 
         2xx is delivered, unless its JSON body has `errcode` or `code` other than 0. Raises Transient for no answer,
         408, 425, 429, 5xx and a busy platform, Permanent for every other refusal.
         """
         try:
             async with asyncio.timeout(self._seconds):
-                status, headers, body = await self._post(delivery)
+                status, headers, body = await self._post(content, beside)
         except TimeoutError:
             raise Transient(f"no answer within {self._seconds:g} s") from None
         except (httpx.LocalProtocolError, ValueError):
@@ -105,14 +108,13 @@ class Webhook:
         """Give up kept connections."""
         await self._client.aclose()
 
-    async def _post(self, delivery: Delivery) -> tuple[int, httpx.Headers, bytes]:
+    async def _post(self, content: bytes, beside: Mapping[str, str]) -> tuple[int, httpx.Headers, bytes]:
         settings = self._settings
-        headers = {"Content-Type": "application/json", **{name: _revealed(value) for name, value in settings.headers.items()}}
-        headers["Idempotency-Key"] = delivery.idempotency_key
+        headers = {"Content-Type": "application/json", **{name: _revealed(value) for name, value in settings.headers.items()}, **beside}
         url = _revealed(settings.url)
         if not _usable(url):
             raise Permanent("the channel's secret address is no http:// or https:// address")
-        async with self._client.stream("POST", url, content=delivery.body, headers=headers) as response:
+        async with self._client.stream("POST", url, content=content, headers=headers) as response:
             body = b""
             async for part in response.aiter_bytes():
                 body += part
@@ -127,6 +129,13 @@ class Webhook:
                 for part in (value.reveal(), *_TELLING.findall(value.reveal())):
                     text = text.replace(part, "<secret>")
         return text
+
+
+def address(url: str | Secret) -> str | Secret:
+    """The address of a file, unchanged. Raises ValueError with a sentence for one that nothing can be sent to; a secret is not looked into."""
+    if isinstance(url, str) and not _usable(url):
+        raise ValueError("expected an http:// or https:// address")
+    return url
 
 
 def _usable(url: str) -> bool:

@@ -8,7 +8,6 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from adapters.codecs.alarm_json import time_text
 from gateway import metrics
 from gateway.api.context import Gateway
 from gateway.api.models import BalanceBody, Health
@@ -20,22 +19,10 @@ root = APIRouter(tags=["gateway"])
 @router.get("/health", responses={503: {"model": Health, "description": "readings are not being taken in, or not judged"}})
 async def health(view: Gateway, response: Response) -> Health:
     """Whether readings are being taken in and judged. Needs no token."""
-    obstacles = view.obstacles()
-    if obstacles:
+    found = Health.of(view)
+    if not found.ingesting:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    return Health(
-        ingesting=not obstacles,
-        obstacles={obstacle.value: words for obstacle, words in obstacles.items()},
-        gateway=view.gateway,
-        version=view.version,
-        boot=view.boot,
-        since=time_text(view.since),
-        at=time_text(view.clock.now()),
-        link=view.link_state(),
-        store=view.store_state(),
-        faults=sorted(view.faults),
-        warnings=len(view.warnings),
-    )
+    return found
 
 
 @router.get("/balance")

@@ -7,7 +7,9 @@ from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
+from adapters.codecs.alarm_json import time_text
 from alerts.alarm import Color, Condition, Mode, NoticeKind, Role, State, SuppressionKind, Tier, Verified
+from gateway.view import View
 
 
 class Health(BaseModel):
@@ -24,6 +26,26 @@ class Health(BaseModel):
     store: str = Field(description="`reachable`, or why not; the store does not decide over health, the spool stands in for it")
     faults: list[str] = Field(description="fault points that are set; a gateway with one guards nothing")
     warnings: int = Field(description="how many warnings the configuration has; `hazgate check` prints them")
+    journal_head: str = Field(description="hash of the journal's newest row, in hexadecimal; whoever keeps it can show later that nothing was cut off")
+
+    @classmethod
+    def of(cls, view: View) -> Health:
+        """As it is at this moment."""
+        obstacles = view.obstacles()
+        return cls(
+            ingesting=not obstacles,
+            obstacles={obstacle.value: words for obstacle, words in obstacles.items()},
+            gateway=view.gateway,
+            version=view.version,
+            boot=view.boot,
+            since=time_text(view.since),
+            at=time_text(view.clock.now()),
+            link=view.link_state(),
+            store=view.store_state(),
+            faults=sorted(view.faults),
+            warnings=len(view.warnings),
+            journal_head=view.journal.head.hex(),
+        )
 
 
 class BalanceBody(BaseModel):

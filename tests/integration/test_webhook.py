@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support.servers import free_port
-from support.sink import Answer, Sink, webhook_sink
+from support.sink import Answer, Sink
 
 from adapters.notify.webhook import Webhook, WebhookSettings
 from alerts.alarm import NoticeKind
@@ -22,12 +22,6 @@ from alerts.reading import SECOND
 NOTICE = Notice("north", "GT-101.high_high", "GT-101.high_high@41", 1, NoticeKind.RAISE, 0, 0, "li", "desk")
 DELIVERY = Delivery(NOTICE, b'{"alarm": "GT-101.high_high"}', "41-north/GT-101.high_high@41/li")
 TOKEN = "s3cr3t-t0k3n"
-
-
-@pytest.fixture
-async def sink() -> AsyncIterator[Sink]:
-    async with webhook_sink() as running:
-        yield running
 
 
 @asynccontextmanager
@@ -181,7 +175,7 @@ async def test_a_secret_appears_in_no_error_no_representation_and_no_log(answer:
     (tmp_path / "url").write_text(f"{sink.url}/robot?access_token={TOKEN}\n")
     (tmp_path / "header").write_text(f"Bearer {TOKEN}")
     sink.answers.append(answer)
-    async with channel({"file": str(tmp_path / "url")}, headers={"Authorization": {"file": str(tmp_path / "header")}}, timeout="200ms") as webhook:
+    async with channel({"file": str(tmp_path / "url")}, headers={"Authorization": {"file": str(tmp_path / "header")}}, timeout="2s") as webhook:
         error = await failure(webhook)
         assert sink.requests[0].path == f"/robot?access_token={TOKEN}"
         assert sink.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
