@@ -7,13 +7,13 @@ from dataclasses import replace
 from itertools import groupby
 
 from alerts import family
-from alerts.alarm import DOWN_FAMILY, LIMIT_CONDITIONS, LIMITS, ONE_SHOT, SICK, UP_FAMILY, Alarm, Condition, EventKind, Mode, Tier
+from alerts.alarm import DOWN_FAMILY, LIMIT_CONDITIONS, LIMITS, ONE_SHOT, SICK, UP_FAMILY, Alarm, Condition, EventKind, Tier
 from alerts.edge import Edge, EdgeKind
 from alerts.family import OUTWARDNESS
 from alerts.ledger import Cause, Change
 from alerts.lifecycle import AUTO, HOLDS_VALUE, latching, lost, promoted, raised, returned, voided, worse
 from alerts.site import Sensor
-from alerts.suppress import commissioning, suppressions
+from alerts.suppress import circumstances, suppressions
 from alerts.watch import Watch
 
 SIDES = UP_FAMILY | DOWN_FAMILY
@@ -124,7 +124,7 @@ class Conditions:
             limit=None if sensor is None or edge.condition not in LIMITS else getattr(sensor.limits, edge.condition),
             unit=_unit(sources.concerned(edge.source, edge.members)),
         )
-        return replace(alarm, mode=Mode.COMMISSIONING) if commissioning(alarm) else alarm
+        return replace(alarm, mode=circumstances(alarm, sensor))
 
     def _seen(self, alarm: Alarm, edge: Edge, now: int) -> Alarm:
         """The alarm with what the edge and the sensor's standing say."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Literal
+from typing import Final, Literal
 
 from alerts.alarm import Alarm, Mode, Suppression, SuppressionKind, Tier
 from alerts.site import Sensor
 
+CANARY: Final = "canary"
+"""Kind of the gateway's made-up sensor, by which it tries the path to people; no file can name it."""
 Shelvable = Literal[Tier.BLUE, Tier.YELLOW, Tier.ORANGE]
 """The tiers that can be shelved at all."""
 
@@ -27,6 +29,13 @@ def suppressions(sensors: Iterable[Sensor], at: int) -> tuple[Suppression, ...]:
     if not services or any(services):
         return ()
     return (Suppression(SuppressionKind.COMMISSIONING, reason="no function test is on record", since=at),)
+
+
+def circumstances(alarm: Alarm, sensor: Sensor | None) -> Mode:
+    """Under which a new alarm stands, by its sensor and what suppresses it."""
+    if sensor is not None and sensor.kind == CANARY:
+        return Mode.TEST
+    return Mode.COMMISSIONING if commissioning(alarm) else Mode.REAL
 
 
 def commissioning(alarm: Alarm) -> bool:

@@ -20,11 +20,13 @@ from adapters.mqtt import LinkState
 from adapters.spool import Spool
 from adapters.systemd import Systemd
 from alerts.alarm import Condition, EventKind
+from alerts.suppress import CANARY
 from gateway import core, faults
 from gateway.admission import Admit
 from gateway.api.server import serve
 from gateway.backup import refuse_half_restored
 from gateway.brokering import Broker
+from gateway.canary import Canary
 from gateway.channels import channels
 from gateway.config import Config
 from gateway.config_watch import announce
@@ -130,8 +132,10 @@ class App:
         self.broker.status, self.broker.backlog = self._status, lambda: self.spool.balance().pending
         self.spool.on_committed, self.spool.on_sealed = self._on_committed, self._on_sealed
         self.journal.on_trouble = self._on_journal
-        self.dispatch.on_undelivered, self.dispatch.on_failed = self.pipeline.undelivered, self.watch.notification_failed
-        self.dispatch.on_delivered = self.watch.notification_works
+        self.canary = Canary(settings.canary, judged, self.desk, self.watch, self.clock)
+        self.canary.heeds(self.dispatch, self.pipeline.undelivered)
+        self.canary.connected = lambda: self.broker.link.state is LinkState.UP
+        self.canary.publish = lambda reading: self.broker.publish(f"{self.broker.prefix}/{CANARY}/{CANARY}/readings", reading, False, None)
 
     def steps(self) -> tuple[Step, ...]:
         """What is started, in this order, and stopped in the reverse one."""
@@ -147,6 +151,7 @@ class App:
             ("http", self.http.start, self.http.stop),
             ("broker", self.broker.start, self.broker.stop),
             ("service manager", self.service.start, self.service.stop),
+            ("canary", self.canary.start, self.canary.stop),
             ("heartbeat", self.heartbeat.start, self.heartbeat.stop),
         )
 
@@ -166,7 +171,7 @@ class App:
                 started.append(step)
             settle()
             self.started = True
-            log.info("guarding %s with %d sensors", ", ".join(self.core.register.sites), len(self.core.register))
+            log.info("guarding %s with %d sensors", ", ".join(self.view.sites()), self.view.sensors())
             await self._stop.wait()
         finally:
             await self.reload.stop()
@@ -258,6 +263,7 @@ def _view(app: App) -> View:
         journal=app.journal,
         link_state=lambda: app.broker.link.state,
         store_state=lambda: app.store,
+        canary=lambda: app.canary.seconds,
         days_left=app.upkeep.forecast.days_left,
         faults=app.faults,
         warnings=tuple(str(problem) for problem in app.config.warnings),

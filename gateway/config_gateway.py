@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from adapters.influx import InfluxSettings
 from alerts import units
+from alerts.suppress import CANARY
 from alerts.written import ID
 from gateway.config_draft import Draft, Finding
 from gateway.config_names import reserved
@@ -126,6 +127,8 @@ def check_together(draft: GatewayDraft, sites: Mapping[str, Any]) -> None:
         draft.add(("home_site",), choice(home, sites, "site", "the files in `sites`"))
     if canary is None:
         return
+    if CANARY in sites:
+        draft.add(("canary",), f"needs the site's name {CANARY} for itself; give the site another one")
     if canary.site not in sites:
         draft.add(("canary", "site"), choice(canary.site, sites, "site", "the files in `sites`"))
         return

@@ -50,7 +50,6 @@ SITE: Final = (
 GATEWAY: Final = (
     Later(("spool",), "the spool grows as far as the disk does"),
     Later(("workers",), "one process does the work", 1),
-    Later(("canary",), "the path is not tried"),
 )
 
 

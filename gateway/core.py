@@ -15,6 +15,7 @@ from alerts.detect.engine import Engine
 from alerts.escalate import Chaser
 from alerts.register import Register
 from alerts.rota import Roster
+from gateway.canary_site import canary_site
 from gateway.config import Config
 
 
@@ -44,7 +45,9 @@ class Core:
 
 def build(config: Config, recovered: Recovered, now: int) -> Core:
     """All parts, with the alarms and chains that the journal held. Silence is counted from `now` (ns)."""
-    register = Register(config.sites)
+    wanted = config.gateway.canary
+    trials = () if wanted is None else (canary_site(wanted, next(site for site in config.sites if site.site == wanted.site)),)
+    register = Register([*config.sites, *trials])
     engine = Engine(register, now)
     numbers = Numbers(recovered.last)
     gateway, home = config.gateway.gateway, config.home_site.site

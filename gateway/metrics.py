@@ -67,6 +67,9 @@ def _gateway(view: View) -> Iterator[Family]:
     yield _gauge("faults", "Fault points that are set; anything but 0 means that the gateway does not do its work.", len(view.faults))
     beats: list[tuple[Mapping[str, str], float]] = [({"fate": fate}, number) for fate, number in view.heartbeats.items()]
     yield Family("heartbeats_total", Type.COUNTER, "Heartbeats sent, by what became of them.", beats)
+    flight = view.canary()
+    flown: list[tuple[Mapping[str, str], float]] = [] if flight is None else [({}, flight)]
+    yield Family("canary_seconds", Type.GAUGE, "From the canary's reading to its last message taken; no sample before the first.", flown)
     yield _counter("turns", "Turns of the pipeline.", view.pipeline.turns)
 
 

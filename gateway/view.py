@@ -18,6 +18,7 @@ from alerts.reading import SECOND
 from alerts.register import Register
 from alerts.rota import Roster
 from alerts.site import Site
+from alerts.suppress import CANARY
 from gateway.config import Config
 from gateway.desk import Desk
 from gateway.dispatch import Dispatch
@@ -43,8 +44,8 @@ class View:
     """The parts of a gateway, as `app.py` built them.
 
     since: start of the process, ns. boot: a random name of this start. link_state and store_state are asked each
-    time; the latter says `reachable`, or in words why it is not. days_left: for how long the disk lasts, None while unknown.
-    heartbeats: sent, by what became of them.
+    time; the latter says `reachable`, or in words why it is not. canary: seconds of its newest flight that came through,
+    days_left: for how long the disk lasts; both None while unknown. heartbeats: sent, by what became of them.
     """
 
     config: Config
@@ -64,6 +65,7 @@ class View:
     journal: Journal
     link_state: Callable[[], str]
     store_state: Callable[[], str]
+    canary: Callable[[], float | None]
     days_left: Callable[[], float | None]
     faults: frozenset[Fault] = frozenset()
     warnings: tuple[str, ...] = ()
@@ -75,8 +77,12 @@ class View:
         return self.config.gateway.gateway
 
     def sites(self) -> Mapping[str, Site]:
-        """Id -> site, in file order."""
-        return self.register.sites
+        """Id -> site, in file order; the canary's is none that anybody guards."""
+        return {name: site for name, site in self.register.sites.items() if name != CANARY}
+
+    def sensors(self) -> int:
+        """How many sensors these have."""
+        return sum(len(site.sensors) for site in self.sites().values())
 
     def spool_under_way(self) -> float:
         """Seconds that a commit of the spool has taken so far; 0 if there is none, or if the disk refuses it and it is tried again."""
@@ -85,7 +91,7 @@ class View:
 
     def status(self) -> str:
         """What this gateway does, in one line: what it guards, and what keeps it from that."""
-        told = [f"guarding {', '.join(self.sites())} (sensors: {len(self.register)})", *self.obstacles().values()]
+        told = [f"guarding {', '.join(self.sites())} (sensors: {self.sensors()})", *self.obstacles().values()]
         if (store := self.store_state()) != REACHABLE:
             told.append(f"store: {store}")
         return "; ".join(told)
