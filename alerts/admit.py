@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from alerts.alarm import Alarm, Condition, Quarantine
-from alerts.current import measure
+from alerts.current import measure, sent_in
 from alerts.edge import Edge, EdgeKind
 from alerts.reading import COLUMNS, DTYPES, NO_SEQ, NO_TIME, SECOND, Mark, RawReading, Readings
 from alerts.register import Point, Register
 from alerts.repeats import Memory, Repeats
 from alerts.timing import Placing, Timekeeper
+from alerts.unitless import Unitless
 from alerts.units import conversion
 
 
@@ -73,6 +74,7 @@ class Admission:
         self._repeats = Repeats(register)
         self._last_time = [NO_TIME] * len(register)
         self._skewed: set[tuple[str, str]] = set()
+        self._unitless = Unitless(register)
         self.batch = Batch()
         self.counts = Counts()
         self.edges: list[Edge] = []
@@ -80,7 +82,7 @@ class Admission:
     def admit(self, origin: tuple[str, str], readings: Sequence[RawReading], arrival: int, *, retained: bool) -> list[tuple[Rejection, RawReading]]:
         """Judge the readings of one message of device `origin` (site, device); return what was turned away.
 
-        What passed is in `batch`, counts in `counts`; a clock found wrong or right again is in `edges`.
+        What passed is in `batch`, counts in `counts`; a clock or a unit found wrong, or right again, is in `edges`.
         """
         rejected: list[tuple[Rejection, RawReading]] = []
         newest: dict[str, int] = {}
@@ -102,8 +104,12 @@ class Admission:
         return rejected
 
     def believes(self, device: tuple[str, str]) -> bool:
-        """Whether the clock of this (site, device) is taken to be right."""
-        return device not in self._skewed
+        """Whether the clock and the units of this (site, device) are taken to be right."""
+        return device not in self._skewed and not self._unitless.doubts(device)
+
+    def must_say_unit(self, sensor: int) -> bool:
+        """Whether a reading of this sensor (by index) without a unit is in doubt."""
+        return self._unitless.must_say(sensor)
 
     def rising(self, point: Point, stamps: list[int], values: list[float], arrival: int) -> None:
         """Know of live readings of one sensor that `admit` would let pass as they are, the last of which came at `arrival`.
@@ -122,24 +128,24 @@ class Admission:
         if point.sensor.device != origin[1]:
             return Rejection(Quarantine.WRONG_DEVICE, f"{reading.sensor} belongs to device {point.sensor.device}, not {origin[1]}")
         if not self._convert(point, reading):
-            wanted = "mA" if point.sensor.signal.kind == "current" else point.sensor.unit
-            return Rejection(Quarantine.WRONG_QUANTITY, f"{reading.sensor} is read in {wanted}; {reading.unit} is another quantity")
+            return Rejection(Quarantine.WRONG_QUANTITY, f"{reading.sensor} is read in {sent_in(point.sensor)}; {reading.unit} is another quantity")
         return None
 
     def _convert(self, point: Point, reading: RawReading) -> bool:
         """Bring the value into the sensor's unit. False if it measures something else."""
         sensor = point.sensor
-        is_current = sensor.signal.kind == "current"
-        wanted = "mA" if is_current else sensor.unit
+        wanted = sent_in(sensor)
         if reading.unit is not None and reading.unit != wanted:
             found = conversion(reading.unit, wanted, sensor.substance) if wanted else None
             if found is None:
                 return False
             reading.value = reading.value * found[0] + found[1]
-        if is_current:
+        if sensor.signal.kind == "current":
             reading.raw = reading.value
             reading.value, quality = measure(sensor, reading.raw)
             reading.quality = reading.quality if quality is None else quality
+        if self._unitless.watching:
+            self._unitless.judge(point, reading)
         return True
 
     def _unstamped(self, point: Point, reading: RawReading, arrival: int, *, retained: bool) -> None:
@@ -203,6 +209,8 @@ class Admission:
         self._last_time[index] = time
         if not mark & Mark.LATE:
             self._timekeeper.judged(point, time)
+            if self._unitless.watching and (edge := self._unitless.live(point, reading.unit, time)) is not None:
+                self.edges.append(edge)
         if reading.seq != NO_SEQ:
             self.counts.missing_seq += self._repeats.gap(index, reading.seq)
         self.batch.add((index, time, reading.value, int(reading.quality), arrival, device_time, reading.raw, reading.seq, int(mark)))
@@ -216,8 +224,13 @@ class Admission:
             newest[index] = max(newest[index], time)
 
     def adopt(self, alarms: Iterable[Alarm]) -> None:
-        """The journal says that these devices' clocks are wrong: it ends when they are seen to be right."""
-        self._skewed.update((alarm.site, alarm.source) for alarm in alarms if alarm.condition is Condition.CLOCK_SKEW and alarm.state.active)
+        """The journal says that these devices' clocks or units are wrong: it ends when they are seen to be right."""
+        for alarm in alarms:
+            device = (alarm.site, alarm.source)
+            if alarm.condition is Condition.CLOCK_SKEW and alarm.state.active:
+                self._skewed.add(device)
+            elif alarm.condition is Condition.SUSPECT_DATA and alarm.state.active:
+                self._unitless.adopt(device)
 
     def memory(self) -> Memory:
         """Everything held against repeats, for a checkpoint."""

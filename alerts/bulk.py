@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.admit import Admission
+from alerts.current import sent_in
 from alerts.detect.batch import Mask
 from alerts.detect.calm import by_sensor, starts
 from alerts.edge import Edge
@@ -88,7 +89,8 @@ class Bulk:
         self._device: Indices = np.array([devices[p.site.site, p.sensor.device] for p in register], np.int32)
         self._names = list(devices)
         self._devices = [p.sensor.device for p in register]
-        self._units = [p.sensor.unit for p in register]
+        self._units = [sent_in(p.sensor) for p in register]
+        self._strict: Mask = np.array([self._admission.must_say_unit(p.index) for p in register], np.bool_)
         self._plain: Mask = np.array([p.sensor.signal.kind == "direct" for p in register], np.bool_)
         self._window: Ints = np.array([max(p.site.timing.live_window, 3 * p.sensor.interval) for p in register], np.int64)
         self._top: Ints = np.full(len(register), NO_TIME, np.int64)
@@ -129,6 +131,9 @@ class Bulk:
         for written, own in ((rows.unit, self._units), (rows.device, self._devices)):
             if written is not None:
                 quick &= [said is None or said == own[k] for said, k in zip(written, safe.tolist(), strict=True)]
+        if rows.device is not None and self._strict.any():
+            complete = [device is None or unit is not None for device, unit in zip(rows.device, rows.unit or [None] * len(rows), strict=True)]
+            quick &= ~self._strict[safe] | complete
         kept = np.flatnonzero(known)
         order = kept[by_sensor(index[kept])]
         sensor, time = index[order], rows.time[order]
@@ -176,10 +181,12 @@ class Bulk:
 
     def _single(self, rows: Rows, index: int, row: int) -> tuple[tuple[str, str], RawReading]:
         device = rows.device[row] if rows.device is not None else None
+        unit = rows.unit[row] if rows.unit is not None else None
         if device is None:
             device = self._register[index].sensor.device if index >= 0 else ""
+            # only a row that names its device is what that device sent, and may lack what it had to send
+            unit = unit or (self._units[index] if index >= 0 else None)
         name = rows.sensor[row] if index >= 0 else ""
-        unit = rows.unit[row] if rows.unit is not None else None
         historical = rows.historical is not None and bool(rows.historical[row])
         quality = Quality(int(rows.quality[row]))
         return (self._site, device), RawReading(name, float(rows.value[row]), int(rows.time[row]), unit, quality, historical=historical)

@@ -13,6 +13,11 @@ from alerts.reading import Quality
 from alerts.site import Code, Sensor
 
 
+def sent_in(sensor: Sensor) -> str | None:
+    """The unit of what a sensor's device sends unless it says another: mA for a loop current, else the sensor's own; None for what has none."""
+    return "mA" if sensor.signal.kind == "current" else sensor.unit
+
+
 def measure(sensor: Sensor, current: float) -> tuple[float, Quality | None]:
     """The value in the sensor's unit that a current (mA, NaN for none) stands for, and what it says of the quality.
 

@@ -65,6 +65,7 @@ def _of_site(site: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
                 yield from ((f"{head}.{key}.{inner}", each) for inner, each in value.items() if each is not None and inner != "override_reason")
             elif value is not None:
                 yield f"{head}.{key}", value
+    yield from ((f"devices.{device['id']}.unit", device["unit"]) for device in site["devices"] if device["unit"] == "required")
     for person in site["people"]:
         yield f"people.{person['id']}", {"role": person["role"], "reach": person["reach"]}
     for key in ("rota", "escalation", "last_resort"):

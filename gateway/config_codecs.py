@@ -150,5 +150,16 @@ def _names(case: Case) -> Iterator[Finding]:
             yield case.at(key, place), f"{shown(sensor)} is no sensor of the device {case.device.id}{nearest(sensor, case.sensors)}"
 
 
-RULES: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (_keys, _topic, _paths, _value, _names)
+def _unit(case: Case) -> Iterator[Finding]:
+    """A device cannot be asked for a unit that its codec never reads."""
+    codec = case.codec
+    if case.device.unit == "optional" or codec.kind in ("json", "senml"):
+        return
+    if codec.kind == "sparkplug":
+        yield (*case.keys, "unit"), "cannot be required: a metric of Sparkplug carries none, so every reading would be in doubt; leave it out"
+    elif "unit" not in codec.paths:
+        yield (*case.keys, "unit"), 'is required, and no path leads to it; write paths: {unit: "$.…"}, or leave `unit: required` out'
+
+
+RULES: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (_keys, _topic, _paths, _value, _names, _unit)
 """Every rule about one device's codec."""

@@ -39,7 +39,6 @@ SITE: Final = (
     Later(("sensors", "*", "when"), "the limit holds always"),
     Later(("sensors", "*", "test_interval"), "nothing becomes due"),
     Later(("sensors", "*", "calibration_interval"), "nothing becomes due"),
-    Later(("devices", "*", "unit"), "a reading without a unit is taken in the sensor's", "optional"),
     Later(("work",), "nothing can be shelved or inhibited"),
     Later(("rota", "*", "overrides"), "the rota goes by its shifts alone"),
     Later(("rota", "*", "strong"), "the rota goes by its shifts alone"),

@@ -55,6 +55,11 @@ def test_recipients_are_changes() -> None:
     assert [each.key for each in differences(picture([site(sensor("GT-1"))]), picture([site(sensor("GT-1"), escalation=slower)]))] == ["escalation"]
 
 
+def test_a_unit_that_need_not_be_said_any_more_is_a_change() -> None:
+    asked, left = (picture([site(sensor("GT-1"), devices=devices)]) for devices in ([{"id": "rtu-1", "unit": "required"}], []))
+    assert [str(each) for each in differences(asked, left)] == ['north: devices.rtu-1.unit: "required" -> nothing']
+
+
 def test_check_lists_them_against_an_older_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "old").mkdir()
     old = write(tmp_path / "old", site_file(sensor("GT-1", limits={"high": 20, "high_high": 40})))

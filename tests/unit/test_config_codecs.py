@@ -56,6 +56,25 @@ def test_a_codec_that_cannot_work_is_refused_on_its_line(codec: str, key: str, s
 
 
 @pytest.mark.parametrize(
+    ("codec", "says"),
+    [
+        (f"{SPB}spBv1.0/g/+/e", "cannot be required: a metric of Sparkplug carries none"),
+        (f"{MAPPED}{ONE}", 'is required, and no path leads to it; write paths: {unit: "$.…"}'),
+    ],
+)
+def test_a_unit_that_the_codec_never_reads_cannot_be_required(codec: str, says: str, tmp_path: Path) -> None:
+    text = site(codec).replace("- {id: rtu-1,", "- {id: rtu-1, unit: required,")
+    (found,) = problems(tmp_path, site=text)
+    assert (found.key, found.line) == ("devices.rtu-1.unit", line_of(text, "- {id: rtu-1"))
+    assert says in found.sentence
+
+
+@pytest.mark.parametrize("codec", ["kind: json", "kind: senml", f"{MAPPED}topic: 'acme/{{sensor}}', paths: {{value: $.v, unit: $.u}}"])
+def test_a_unit_that_the_codec_reads_can_be_required(codec: str, tmp_path: Path) -> None:
+    assert sound(tmp_path, site=site(codec).replace("- {id: rtu-1,", "- {id: rtu-1, unit: required,")).warnings == ()
+
+
+@pytest.mark.parametrize(
     "codec",
     [
         "kind: json, topic: plant/rtu-1",

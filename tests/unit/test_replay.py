@@ -26,6 +26,7 @@ SITE = site(
     sensor("PT-1", kind="pressure", gas=None, unit="MPa", range=[0, 2], limits={"low": 0.2, "high": 1.6}, deadband=0.1, device="rtu-2", latch=False, tiers={}),
     sensor("GT-4", device="rtu-3", commissioned=None),
 )
+STRICT = site(*(each.model_dump(mode="json", exclude_unset=True) for each in SITE.sensors), devices=[{"id": "rtu-1", "unit": "required"}])
 DEVICE = {"GT-1": "rtu-1", "GT-2": "rtu-1", "PT-1": "rtu-2", "GT-4": "rtu-3", "GT-9": "rtu-1"}
 
 
@@ -69,6 +70,23 @@ def replayed(where: Site, rows: list[dict[str, Any]], cuts: tuple[int, ...] = ()
 @given(recordings())
 def test_live_and_replay_find_the_same_events_byte_for_byte(rows: list[dict[str, Any]]) -> None:
     assert replayed(SITE, rows)[0] == live_events(SITE, rows)
+
+
+def test_calm_readings_without_the_unit_they_had_to_say_are_doubted_and_an_export_is_not() -> None:
+    """What was exported is in the units of the site file, whether or not a column says so."""
+    rows = [{"time": T0 // MILLISECOND + 1000 * n, "sensor": "GT-1", "value": 1.0} for n in range(8)]
+    sent = [row | {"device": "rtu-1", "arrival": row["time"]} for row in rows]
+    assert replayed(STRICT, rows)[0] == []
+    assert replayed(STRICT, [row | {"unit": "%LEL"} for row in sent])[0] == []
+    events = replayed(STRICT, sent)[0]
+    assert [json.loads(event)["alarm"] for event in events] == ["rtu-1.suspect_data"]
+    assert events == live_events(STRICT, sent)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(recordings(), st.sets(st.integers(1, 59)))
+def test_a_device_that_has_to_say_its_unit_is_doubted_in_replay_as_it_is_live(rows: list[dict[str, Any]], cuts: set[int]) -> None:
+    assert replayed(STRICT, rows, tuple(cut for cut in cuts if cut < len(rows)))[0] == live_events(STRICT, rows)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
