@@ -21,8 +21,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from adapters.client import Identity, Version
 from adapters.secret import Secret
-from adapters.session import Counters, Ending, Identity, Publication, Session, Version
+from adapters.session import Counters, Ending, Publication, Session
 from adapters.tls import client_context, dial
 from alerts.ports import HazgateError
 from alerts.reading import SECOND
@@ -125,13 +126,16 @@ class Link:
     """The connection, kept up from `start` to `stop`. Everything is called on the loop's thread.
 
     filters: topic filters to subscribe to on every connection, at least one, each with its QoS. will: topic and payload that
-    the broker publishes, retained, if we vanish.
+    the broker publishes, retained, if we vanish; None for nothing. kept: the broker keeps the session while we are away; else it
+    knows of us only while we are there.
     """
 
-    def __init__(self, settings: BrokerSettings, *, client_id: str, filters: Mapping[str, int], will: tuple[str, bytes], handlers: Handlers) -> None:
+    def __init__(
+        self, settings: BrokerSettings, *, client_id: str, filters: Mapping[str, int], will: tuple[str, bytes] | None, handlers: Handlers, kept: bool = True
+    ) -> None:
         self._settings = settings
         self._handlers = handlers
-        identity = Identity(client_id, tuple(filters.items()), will, settings.seconds, settings.receive_maximum, settings.username)
+        identity = Identity(client_id, tuple(filters.items()), will, settings.seconds, settings.receive_maximum, settings.username, kept)
         self._session = Session(identity, handlers.message, self._on_risen)
         self._told = (LinkState.CONNECTING, "")
         self._risen_at: float | None = None

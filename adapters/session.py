@@ -13,32 +13,21 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Final
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, LogLevel
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from adapters.client import Identity, Version, new_client, packet_properties
+
 _log = logging.getLogger(__name__)
 
-MAX_PACKET: Final = 4 * 1024 * 1024
-"""Bytes of the largest packet asked for; MQTT 3.1.1 has no way to ask, there the broker's own limit must do."""
 WINDOW: Final = 256
 """Publications on their way at once, if the broker takes as many: wide, so that alarms go out while reading pauses."""
-_FOR_EVER: Final = 0xFFFFFFFF
 _BURST: Final = 32  # messages read before the loop's other work gets its turn
-
-
-class Version(Enum):
-    """The MQTT version to speak."""
-
-    V5 = "5"
-    V311 = "3.1.1"
-
-
 PATIENCE: Final = {Version.V5: 3.0, Version.V311: 10.0}
 """Seconds for the broker to answer CONNECT and SUBSCRIBE. A slow broker is reached with 3.1.1 at the latest."""
 
@@ -48,18 +37,6 @@ class Ending(Enum):
 
     LOST = auto()
     UNANSWERED = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What we say in CONNECT and SUBSCRIBE. keepalive: seconds. filters: topic filter and QoS. will: topic and payload, retained, QoS 1."""
-
-    client_id: str
-    filters: tuple[tuple[str, int], ...]
-    will: tuple[str, bytes]
-    keepalive: int
-    receive_maximum: int
-    username: str | None
 
 
 @dataclass(slots=True)
@@ -106,7 +83,7 @@ class Line:
         while self.waiting and len(self.flying) < window:
             item = self.waiting[0]
             answers = item.correlation is not None and client.protocol == paho.MQTTv5
-            properties = _properties(PacketTypes.PUBLISH, CorrelationData=item.correlation) if answers else None
+            properties = packet_properties(PacketTypes.PUBLISH, CorrelationData=item.correlation) if answers else None
             info = client.publish(item.topic, item.payload, item.qos, item.retain, properties)
             if info.rc not in (paho.MQTT_ERR_SUCCESS, paho.MQTT_ERR_NO_CONN):
                 return  # without a connection (NO_CONN) paho keeps the message and sends it itself after the next CONNACK
@@ -135,73 +112,6 @@ class Line:
                     item.done()
         except Exception:  # noqa: BLE001  the caller's fault must not become paho's, which then handles the same packet for ever
             _log.exception("what follows a publication on %s failed", item.topic)
-
-
-class Client(paho.Client):
-    """paho with three things it has no public way for: a socket dialed elsewhere, a ping, an end without a farewell."""
-
-    dialed: socket.socket | None = None
-    complaint: str = ""
-
-    def _create_socket(self) -> paho.SocketLike:
-        assert self.dialed is not None
-        return self.dialed
-
-    def _easy_log(self, level: LogLevel, fmt: str, *args: Any) -> None:
-        # In place of paho's log, which looks at a line for every message: only what it says before giving up is kept.
-        if level == paho.MQTT_LOG_ERR:
-            self.complaint = fmt % args
-
-    def ping(self) -> None:
-        """Ask for a sign of life. paho's own loop_misc would give the broker up while reading pauses."""
-        self._send_pingreq()
-
-    def drop(self) -> None:
-        """Close the socket, if there is one."""
-        self._sock_close()
-
-    def greet(self, identity: Identity, sock: socket.socket, password: str | None) -> None:
-        """Queue CONNECT for that socket: the session is to be kept, however long we are away."""
-        self.dialed, self.complaint = sock, ""
-        self.username_pw_set(identity.username, password)
-        if self.protocol != paho.MQTTv5:
-            self.connect("dialed", keepalive=identity.keepalive)
-            return
-        wishes = _properties(PacketTypes.CONNECT, SessionExpiryInterval=_FOR_EVER, ReceiveMaximum=identity.receive_maximum, MaximumPacketSize=MAX_PACKET)
-        self.connect("dialed", keepalive=identity.keepalive, clean_start=False, properties=wishes)
-
-
-def _new_client(identity: Identity, version: Version) -> Client:
-    v5 = version is Version.V5
-    # paho's own reconnecting answers a refused 3.1.1 by dialing again at once, on the loop's thread.
-    wishes: dict[str, Any] = {"clean_session": None if v5 else False, "reconnect_on_failure": False, "manual_ack": True}
-    client = Client(CallbackAPIVersion.VERSION2, identity.client_id, protocol=paho.MQTTv5 if v5 else paho.MQTTv311, **wishes)
-    # The window is ours: paho's own queue drops what finds its packet id in use, and is walked through for each message.
-    client.max_inflight_messages_set(0)
-    client.will_set(*identity.will, qos=1, retain=True)
-    client.on_socket_register_write = _on_full
-    client.on_socket_unregister_write = _on_flushed
-    client.on_socket_close = _on_close
-    return client
-
-
-def _on_full(client: paho.Client, _: object, sock: paho.SocketLike) -> None:
-    asyncio.get_running_loop().add_writer(sock.fileno(), client.loop_write)
-
-
-def _on_flushed(_client: paho.Client, _: object, sock: paho.SocketLike) -> None:
-    asyncio.get_running_loop().remove_writer(sock.fileno())
-
-
-def _on_close(_client: paho.Client, _: object, sock: paho.SocketLike) -> None:
-    asyncio.get_running_loop().remove_reader(sock.fileno())
-
-
-def _properties(packet: int, **values: object) -> Properties:
-    properties = Properties(packet)  # type: ignore[no-untyped-call]  # paho leaves this one constructor without annotations
-    for name, value in values.items():
-        setattr(properties, name, value)
-    return properties
 
 
 class Session:
@@ -236,7 +146,7 @@ class Session:
         self.line.recall()
         self.version = version
         self._crowded = False
-        client = _new_client(self._identity, version)
+        client = new_client(self._identity, version)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
@@ -359,7 +269,7 @@ class Session:
             self._end(Ending.UNANSWERED if unknown else Ending.LOST, f"the broker refuses the connection: {code.getName().lower()}")
             return
         self._answered = True
-        if self._known and not flags.session_present:
+        if self._known and self._identity.kept and not flags.session_present:
             self.counters.sessions_lost += 1
             self._remarks.append("the broker had forgotten the session: what was published meanwhile is lost")
         self._known = True

@@ -15,15 +15,16 @@ WILL = ("hazgate/v1/gateways/g1/status", b'{"online": false}')
 
 
 class Witness:
-    """A link and what it told: messages as (topic, payload, retained), their tokens, and states with reasons."""
+    """A link and what it told: messages as (topic, payload, retained), their tokens, and states with reasons. Not `kept`, it leaves no will."""
 
-    def __init__(self, url: str, *, filters: Sequence[str] = ("t/#",), client_id: str = "hazgate-g1", **settings: Any) -> None:
+    def __init__(self, url: str, *, filters: Sequence[str] = ("t/#",), client_id: str = "hazgate-g1", kept: bool = True, **settings: Any) -> None:
         self.messages: list[tuple[str, bytes, bool]] = []
         self.tokens: list[int] = []
         self.states: list[tuple[LinkState, str]] = []
         self.acking = True
         made = BrokerSettings.model_validate({"url": url, "keepalive": "2s"} | settings)
-        self.link = Link(made, client_id=client_id, filters=dict.fromkeys(filters, 1), will=WILL, handlers=Handlers(self._message, self._state))
+        handlers = Handlers(self._message, self._state)
+        self.link = Link(made, client_id=client_id, filters=dict.fromkeys(filters, 1), will=WILL if kept else None, handlers=handlers, kept=kept)
 
     def _message(self, topic: str, payload: bytes, retained: bool, token: int) -> None:
         self.messages.append((topic, payload, retained))
