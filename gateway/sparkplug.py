@@ -72,6 +72,11 @@ class Session:
         self.due: int | None = None
         """When to ask for a rebirth unless what is missing has come, ns."""
 
+    @property
+    def born(self) -> bool:
+        """Whether its birth is known, so that its aliases mean something."""
+        return self._born
+
     def take(self, kind: str, device: str | None, payload: bytes, now: int) -> Heard:
         """Read one message of the edge. Raises Unreadable for bytes that are no payload."""
         message = sparkplug.decode(payload)

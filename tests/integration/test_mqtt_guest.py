@@ -40,7 +40,7 @@ async def test_nothing_is_kept_for_it_while_it_is_away(version: str, broker: Mos
         await broker.publish("t/x", b"away")
         async with linked(url, kept=False) as guest:
             await broker.publish("t/x", b"back")
-            await eventually(lambda: guest.payloads == [b"back"])
+            assert await eventually(lambda: guest.payloads == [b"back"])
 
 
 async def test_a_session_that_an_earlier_client_of_its_name_left_is_thrown_away(broker: Mosquitto) -> None:
@@ -49,7 +49,7 @@ async def test_a_session_that_an_earlier_client_of_its_name_left_is_thrown_away(
     await broker.publish("t/x", b"kept for the other")
     async with linked(broker.url, kept=False) as guest:
         await broker.publish("t/x", b"new")
-        await eventually(lambda: guest.payloads == [b"new"])
+        assert await eventually(lambda: guest.payloads == [b"new"])
 
 
 async def test_it_is_subscribed_again_when_the_broker_is_back_and_misses_no_session(broker: Mosquitto) -> None:
@@ -67,4 +67,4 @@ async def test_its_end_is_told_to_nobody(broker: Mosquitto) -> None:
         async with linked(broker.url, kept=False) as guest:
             await guest.publish("hazgate/marker", b"1")
         await broker.publish("hazgate/marker", b"2")
-        await eventually(lambda: [message.payload for message in heard] == [b"1", b"2"])
+        assert await eventually(lambda: [message.payload for message in heard] == [b"1", b"2"])
