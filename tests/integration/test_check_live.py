@@ -17,7 +17,7 @@ import yaml
 from support.apps import gateway_file, site_file, write
 from support.field import Talker, edge, reads, talking
 from support.gateway import gateway
-from support.servers import Mosquitto, free_port, mosquitto
+from support.servers import Login, Mosquitto, free_port, mosquitto
 from support.sink import webhook_sink
 from support.sites import sensor
 from support.wait import eventually
@@ -256,6 +256,18 @@ async def test_a_broker_that_cannot_be_reached_is_one_sentence_with_what_to_do(t
     assert sentence in said.err
     assert said.live == {"ok": False, "broker": url, "error": f"cannot reach 127.0.0.1:{url.rpartition(':')[2]}: Connection refused"}
     assert "Traceback" not in said.err
+
+
+async def test_with_the_shipped_access_list_the_gateways_login_hears_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    users, acl = {"hazgate": "one", "rtu-1": "two"}, (ROOT / "deploy/hazgate.acl").read_text(encoding="utf-8")
+    async with mosquitto(users=users, acl=acl) as broker, talking(broker.port, reads("rtu-1", GT_1=5), login=Login("rtu-1", "two")):
+        settings = {"url": broker.url, "username": "hazgate", "password": {"env": "HAZGATE_TEST_BROKER"}}
+        config = write(tmp_path, site_file(head("GT-1")), gateway_file() | {"broker": settings})
+        said = await check(config)
+        assert (said.status, said.live["error"]) == (2, "the environment variable HAZGATE_TEST_BROKER is not set; it should hold a secret")
+        monkeypatch.setenv("HAZGATE_TEST_BROKER", "one")
+        said = await check(config)
+    assert (said.status, said.found, said.live["agree"]) == (0, set(), 1)
 
 
 async def test_a_login_that_is_refused_is_said(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiomqtt
+from support.servers import ANONYMOUS, Login
 from support.sparkplug import parsed, payload
 
 from adapters.clock import SystemClock
@@ -42,10 +43,10 @@ def reads(device: str, period: float = 0.5, off: float = 0.0, site: str = "north
 
 
 @contextlib.asynccontextmanager
-async def talking(port: int, *talkers: Talker) -> AsyncIterator[dict[str, int]]:
+async def talking(port: int, *talkers: Talker, login: Login = ANONYMOUS) -> AsyncIterator[dict[str, int]]:
     """All of them publish at QoS 1 until the end; yields how many messages went to each topic so far."""
     sent: dict[str, int] = {}
-    async with aiomqtt.Client("127.0.0.1", port) as client, asyncio.TaskGroup() as group:
+    async with aiomqtt.Client("127.0.0.1", port, username=login.username, password=login.password) as client, asyncio.TaskGroup() as group:
         tasks = [group.create_task(_talk(client, talker, sent), name=talker.topic) for talker in talkers]
         yield sent
         for task in tasks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from alerts.ports import Aside
 from alerts.reading import MILLISECOND, SECOND, Quality, RawReading
 from alerts.register import Point, Register
 from alerts.survey import KEPT, MOST, Overheard, Survey
+from gateway.cli.live import TITLES
 
 HOUR = 3600.0
 MENDS, NOTES = Weight.DISAGREES, Weight.NOTE
@@ -358,3 +360,9 @@ def test_spans_are_said_by_their_two_largest_units() -> None:
     said = [finding.span(round(seconds * SECOND)) for seconds in (0.04, 2.53, 12.2, 60, 90, 3600, 28860, 90000)]
     assert said == ["40ms", "2.5s", "12s", "1m", "1m 30s", "1h", "8h 1m", "1d 1h"]
     assert finding.span(999 * MILLISECOND) == "999ms"
+
+
+def test_every_finding_has_a_title_and_its_line_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text(encoding="utf-8")
+    assert [each for each in Finding if f"`{each}`" not in text] == []
+    assert set(TITLES) == set(Finding)
