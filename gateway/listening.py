@@ -21,6 +21,7 @@ from alerts.finding import Listened
 from alerts.ports import Aside, Clock, Transient
 from alerts.reading import SECOND
 from alerts.register import Point, Register
+from alerts.suppress import CANARY
 from alerts.survey import MOST, Overheard, Survey
 from gateway.admission import Admit
 from gateway.config import Config
@@ -174,7 +175,7 @@ class Listening:
         site, *rest = topic[len(self._prefix) + 1 :].split("/")
         is_device = len(rest) == 2 and rest[1] in ("readings", "status")
         if site not in self._sites:
-            if rest[1:] == ["readings"] and not retained:
+            if rest[1:] == ["readings"] and site != CANARY and not retained:
                 self.survey.at_another_site(site, rest[0])
         elif not is_device and rest and rest[0] not in SILENT and not retained:
             self.survey.stray(topic, self.survey.strays)

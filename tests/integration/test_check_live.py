@@ -23,6 +23,7 @@ from support.sites import sensor
 from support.wait import eventually
 
 from adapters.clock import SystemClock
+from alerts.suppress import CANARY
 from simulators.links import Broker
 from simulators.run import Live, run_live
 from simulators.scenario import load
@@ -126,6 +127,7 @@ FIELD = (
     reads("rtu-8", GT_8={"value": 5, "unit": None}),
     reads("rtu-9", GT_9={"value": None, "quality": "bad"}),
     reads("rtu-2", GT_3=5, site="nort"),
+    reads(CANARY, canary=0, site=CANARY),
     Talker("acme/head-1/up", lambda n, _now: b'{"v": 5}' if n % 2 else b'{"w": 5}', period=0.25),
     Talker("acme/other/state", lambda _n, _now: b"{}"),
     Talker("hazgate/v1/north/rtu-2/reading", lambda _n, _now: b"{}"),
