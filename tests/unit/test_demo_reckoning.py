@@ -71,5 +71,5 @@ def test_an_incident_that_is_not_over_is_a_failure() -> None:
 def test_a_gateway_with_a_fault_point_is_a_failure() -> None:
     picture = played()
     known = {"ingesting": False, "obstacles": {}, "gateway": "g", "version": "1", "boot": "b", "since": "s", "at": "a", "link": "up"}
-    picture.health = Health.model_validate(known | {"store": "reachable", "faults": ["detect"], "warnings": 0})
+    picture.health = Health.model_validate(known | {"store": "reachable", "faults": ["detect"], "warnings": 0, "journal_head": ""})
     assert reckoned(picture).reasons == ["the gateway ran with the fault point detect: it did not do its work"]

@@ -105,7 +105,7 @@ def test_alarms_without_room_are_counted() -> None:
 def test_a_gateway_with_a_fault_point_is_shown_in_red() -> None:
     picture = incident()
     known = {"ingesting": False, "obstacles": {}, "gateway": "g", "version": "1", "boot": "b", "since": "s", "at": "a", "link": "up"}
-    picture.health = Health.model_validate(known | {"store": "reachable", "faults": ["detect"], "warnings": 0})
+    picture.health = Health.model_validate(known | {"store": "reachable", "faults": ["detect"], "warnings": 0, "journal_head": ""})
     assert "FAULT POINT detect" in drawn(picture, 80, 24)
 
 
