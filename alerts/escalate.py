@@ -7,13 +7,12 @@ nothing but `ChainState`s, one for each alarm that has been told in its present 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from alerts.alarm import LAST_RESORT_ONLY, Alarm, Condition, Event, EventKind, NoticeKind, State, Tier
+from alerts.alarm import LAST_RESORT_ONLY, Alarm, Event, EventKind, NoticeKind, State, Tier
 from alerts.chain import ChainState, Halt, due_after_step, fits, halt_reason, inform_due, joined, opened, reopened, waits_at
-from alerts.edge import Edge, EdgeKind
 from alerts.ports import Notice
 from alerts.rota import Roster
 from alerts.site import Chain, Site
@@ -24,33 +23,35 @@ class Orders:
     """What is to be done, in this order and in one transaction with the events that caused it.
 
     withdrawn: occurrences whose outstanding notices of the kinds in `CHASING` are taken back. notices: to be told,
-    in order. chains: alarm id to its changed state, None when its occurrence is over. edges: the gateway's own.
+    in order. chains: alarm id to its changed state, None when its occurrence is over.
     """
 
     notices: tuple[Notice, ...] = ()
     withdrawn: tuple[str, ...] = ()
     chains: Mapping[str, ChainState | None] = field(default_factory=lambda: MappingProxyType({}))
-    edges: tuple[Edge, ...] = ()
 
 
 class Chaser:
     """The chains of one site, and of the gateway's own alarms where that site is their home.
 
-    `gateway` is the source of `escalation_exhausted`. `chains` are the states of an earlier run, by alarm id: what
-    fell due in between is told by the next call of `advance`, in order and each step once; everything later keeps
-    its time. Repeats that fell due in between are told once, not one by one.
+    `chains` are the states of an earlier run, by alarm id: what fell due in between is told by the next call of
+    `advance`, in order and each step once; everything later keeps its time. Repeats that fell due in between are told
+    once, not one by one.
     """
 
-    def __init__(self, site: Site, roster: Roster, gateway: str, chains: Mapping[str, ChainState] = MappingProxyType({})) -> None:
+    def __init__(self, site: Site, roster: Roster, chains: Mapping[str, ChainState] = MappingProxyType({})) -> None:
         self._site = site
         self._roster = roster
-        self._gateway = gateway
         self._kinds = {sensor.id: sensor.kind for sensor in site.sensors}
         self._agenda = _Agenda(chains.values())
         self._draft = _Draft(site)
 
-    def events(self, events: Sequence[Event], now: int) -> Orders:
-        """Take in what happened to alarms, in order, and then call whoever is due at `now` (ns)."""
+    def events(self, events: Sequence[Event], now: int, failed: Collection[str] = ()) -> Orders:
+        """Take in what happened to alarms, in order, and then call whoever is due at `now` (ns).
+
+        `failed` names the channels that do not work: messages about failures go around them.
+        """
+        self._draft.failed = failed
         for event in events:
             self._event(event, now)
         return self.advance(now)
@@ -59,8 +60,6 @@ class Chaser:
         """Do what has fallen due by `now` (ns): by deadline, then the worse tier, then the elder chain."""
         while (chain := self._agenda.first()) is not None and (due := chain.deadline) is not None and due <= now:
             self._keep(self._call(chain, due, now) if chain.due == due else self._inform(chain, now))
-        if self._agenda.relieved():
-            self._edge(EdgeKind.FALSE, now)
         return self._draft.seal()
 
     def undelivered(self, notice: Notice, now: int) -> Orders:
@@ -72,6 +71,10 @@ class Chaser:
         if chain is not None and waits_at(chain, notice):
             self._keep(self._call(chain, now, now, reached=()))
         return self.advance(now)
+
+    def spent(self) -> list[ChainState]:
+        """The chains that have called everybody and still go unanswered: what `escalation_exhausted` stands for."""
+        return [self._agenda.chains[alarm] for alarm in self._agenda.spent]
 
     def due(self) -> int | None:
         """When `advance` next has something to do, ns; None while nothing is to come."""
@@ -173,8 +176,6 @@ class Chaser:
         everybody = joined(chain.told, self._roster.people(self._site.last_resort.tell, now))
         people = [person for person in everybody if person not in chain.acknowledged] or everybody
         self._draft.tell(chain, NoticeKind.REPEAT, (len(entry.steps), chain.offset + rounds), people, now)
-        if not chain.repeats:
-            self._edge(EdgeKind.TRUE, now, chain.alarm)
         due = at + (missed + 1) * entry.repeat if entry.repeat else None
         return replace(chain, repeats=rounds, told=joined(chain.told, everybody), due=due)
 
@@ -195,9 +196,6 @@ class Chaser:
         plain = (entry for entry in entries if entry.when is None)
         return next(fitting, None) or next(plain, Chain())
 
-    def _edge(self, kind: EdgeKind, now: int, *alarms: str) -> None:
-        self._draft.edges.append(Edge(site=self._site.site, source=self._gateway, condition=Condition.ESCALATION_EXHAUSTED, kind=kind, at=now, members=alarms))
-
     def _keep(self, chain: ChainState) -> None:
         self._agenda.put(chain)
         self._draft.chains[chain.alarm] = chain
@@ -215,20 +213,22 @@ class _Agenda:
     def __init__(self, chains: Iterable[ChainState]) -> None:
         self.chains: dict[str, ChainState] = {}
         self._heap: list[tuple[int, int, int, str]] = []
-        self._exhausted: set[str] = set()
-        self._stood = False
+        self.spent: set[str] = set()
         for chain in chains:
             self.put(chain)
 
     def put(self, chain: ChainState) -> None:
         self.chains[chain.alarm] = chain
-        self._note(chain.alarm, exhausted=chain.repeats > 0 and chain.halted is None)
+        if chain.repeats and chain.halted is None:
+            self.spent.add(chain.alarm)
+        else:
+            self.spent.discard(chain.alarm)
         if chain.deadline is not None:
             heapq.heappush(self._heap, (chain.deadline, -chain.tier.rank, chain.started, chain.alarm))
 
     def remove(self, chain: ChainState) -> None:
         del self.chains[chain.alarm]
-        self._note(chain.alarm, exhausted=False)
+        self.spent.discard(chain.alarm)
 
     def first(self) -> ChainState | None:
         """The chain with the earliest deadline, the worse tier and then the elder first; None if none has one."""
@@ -240,24 +240,13 @@ class _Agenda:
             heapq.heappop(self._heap)
         return None
 
-    def relieved(self) -> bool:
-        """Whether somebody has answered for the last chain that had called everybody, since this was last asked."""
-        stood, self._stood = self._stood, bool(self._exhausted)
-        return stood and not self._stood
-
-    def _note(self, alarm: str, *, exhausted: bool) -> None:
-        if exhausted:
-            self._exhausted.add(alarm)
-            self._stood = True
-        else:
-            self._exhausted.discard(alarm)
-
 
 class _Draft:
     """Orders in the making."""
 
     def __init__(self, site: Site) -> None:
         self.reach = {person.id: tuple(dict.fromkeys(person.reach)) for person in site.people}
+        self.failed: Collection[str] = ()
         self._site = site.site
         self._clear()
 
@@ -265,12 +254,16 @@ class _Draft:
         self._notices: list[Notice] = []
         self.withdrawn: list[str] = []
         self.chains: dict[str, ChainState | None] = {}
-        self.edges: list[Edge] = []
 
     def tell(self, chain: ChainState, kind: NoticeKind, place: tuple[int, int], people: Iterable[str], now: int) -> None:
-        """One notice for each person and each of that person's channels; `place` is step and round."""
+        """One notice for each person and each of that person's channels; `place` is step and round.
+
+        News of failures goes around the channels that have failed, except to whoever has no other.
+        """
+        around = self.failed if chain.condition in LAST_RESORT_ONLY else ()
         for person in people:
-            for reach in self.reach.get(person, ()):
+            ways = self.reach.get(person, ())
+            for reach in [way for way in ways if way.channel not in around] or ways:
                 self._notices.append(
                     Notice(
                         site=self._site,
@@ -291,6 +284,6 @@ class _Draft:
 
     def seal(self) -> Orders:
         withdrawn = tuple(dict.fromkeys(self.withdrawn))
-        orders = Orders(tuple(self._notices), withdrawn, MappingProxyType(self.chains), tuple(self.edges))
+        orders = Orders(tuple(self._notices), withdrawn, MappingProxyType(self.chains))
         self._clear()
         return orders

@@ -46,7 +46,8 @@ from gateway.routes import Routes
 from gateway.scribe import Scribe
 from gateway.selfwatch import SelfWatch
 from gateway.service import Service
-from gateway.stages import Chase, Detect, Live, Record, Write
+from gateway.stages import Detect, Live, Record, Write
+from gateway.telling import Telling
 from gateway.turn import Turn
 from gateway.upkeep import DISK, Upkeep
 from gateway.view import REACHABLE, View
@@ -111,8 +112,8 @@ class App:
         command = lambda message, parts: self.desk.from_broker(message, parts)  # noqa: E731, PLW0108 - the desk is made below
         admit = Admit(self.broker.prefix, judged.admission, list(judged.register.sites), self.routes, command)
         detect = Detect(judged.engine, held=Fault.DETECT in self.faults)
-        chase = Chase(judged.chasers, judged.books, judged.home)
-        stages = (admit, Record(self.spool, judged.admission), detect, self.live, chase, self.write)
+        telling = Telling(judged, self.journal, self._recovered)
+        stages = (admit, Record(self.spool, judged.admission), detect, self.live, telling.stage, self.write)
         books, chains = [book.due for book in judged.books.values()], [chaser.due for chaser in judged.chasers.values()]
         deadlines: list[Callable[[], int | None]] = [judged.engine.due, self.routes.sessions.due, *books, *chains]
         self.pipeline = Pipeline(stages, self.clock, [] if Fault.DETECT in self.faults else deadlines)
@@ -133,9 +134,9 @@ class App:
         self.spool.on_committed, self.spool.on_sealed = self._on_committed, self._on_sealed
         self.journal.on_trouble = self._on_journal
         self.canary = Canary(settings.canary, judged, self.desk, self.watch, self.clock)
-        self.canary.heeds(self.dispatch, self.pipeline.undelivered)
         self.canary.connected = lambda: self.broker.link.state is LinkState.UP
         self.canary.publish = lambda reading: self.broker.publish(f"{self.broker.prefix}/{CANARY}/{CANARY}/readings", reading, False, None)
+        telling.join(self.dispatch, self.pipeline, self.canary)
 
     def steps(self) -> tuple[Step, ...]:
         """What is started, in this order, and stopped in the reverse one."""

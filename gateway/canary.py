@@ -16,14 +16,14 @@ from typing import Final
 
 from alerts.alarm import Condition, State, Verb
 from alerts.command import Command
-from alerts.ports import Clock, Notice
+from alerts.ports import Clock
 from alerts.reading import MILLISECOND, SECOND
 from alerts.suppress import CANARY
 from gateway import settings
 from gateway.core import Core
 from gateway.desk import Desk
-from gateway.dispatch import Dispatch
 from gateway.selfwatch import SelfWatch
+from gateway.turn import Fate, Settled
 
 log = logging.getLogger("hazgate.canary")
 ALARM: Final = f"{CANARY}.{Condition.HIGH}"
@@ -64,31 +64,15 @@ class Canary:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def heeds(self, dispatch: Dispatch, undelivered: Callable[[Notice], None]) -> None:
-        """Learn what becomes of messages: its own are no matter of chains (`undelivered`) and alarms, all others are no matter of its own."""
-
-        def passed_on(notice: Notice) -> None:
-            if notice.site != CANARY:
-                undelivered(notice)
-
-        def delivered(notice: Notice) -> None:
-            if notice.site == CANARY:
-                self._delivered(notice)
-            else:
-                self._watch.notification_works(notice)
-
-        def failed(notice: Notice, words: str) -> None:
-            if notice.site == CANARY:
-                self._missing.update({way: words for way in self._missing if way == (notice.person, notice.channel)})
-            else:
-                self._watch.notification_failed(notice, words)
-
-        dispatch.on_undelivered, dispatch.on_delivered, dispatch.on_failed = passed_on, delivered, failed
-
-    def _delivered(self, notice: Notice) -> None:
-        self._missing.pop((notice.person, notice.channel), None)
-        if not self._missing:
-            self._arrived.set()
+    def settled(self, settled: Settled) -> None:
+        """Learn what became of a message about the canary."""
+        way = (settled.notice.person, settled.notice.channel)
+        if settled.fate is Fate.DELIVERED:
+            self._missing.pop(way, None)
+            if not self._missing:
+                self._arrived.set()
+        elif way in self._missing:
+            self._missing[way] = settled.words
 
     async def _live(self, wanted: settings.Canary) -> None:
         loop = asyncio.get_running_loop()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from adapters.codecs import alarm_json
 from adapters.journal import Recovered
 from alerts.admit import Admission
-from alerts.alarm import Alarm, Condition
+from alerts.alarm import Alarm, Condition, Tier
 from alerts.book import Book
 from alerts.command import Numbers
 from alerts.detect.engine import Engine
@@ -17,6 +17,7 @@ from alerts.register import Register
 from alerts.rota import Roster
 from gateway.canary_site import canary_site
 from gateway.config import Config
+from gateway.own_alarm import OwnAlarm
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,14 @@ class Core:
         """Every alarm of every site that is not normal."""
         for book in self.books.values():
             yield from book.alarms().values()
+
+    def spent(self) -> list[tuple[Tier, str]]:
+        """Tier and alarm of every chain, on whichever site, that has called everybody in vain."""
+        return [(chain.tier, chain.alarm) for chaser in self.chasers.values() for chain in chaser.spent()]
+
+    def own_alarm(self, condition: Condition, found: Callable[[], Iterable[tuple[Tier, str]]]) -> OwnAlarm:
+        """The alarm of the gateway itself that stands for what is found."""
+        return OwnAlarm(self.books[self.home], self.home, self.gateway, condition, found)
 
     def own(self) -> list[Condition]:
         """The gateway's own conditions that stand."""
@@ -59,5 +68,5 @@ def build(config: Config, recovered: Recovered, now: int) -> Core:
         chains = {alarm: alarm_json.chain_from_record(record) for (where, alarm), record in recovered.chains.items() if where == name}
         books[name] = Book(site, engine, numbers, alarms=alarms, gateway=gateway if name == home else None)
         rosters[name] = Roster(site)
-        chasers[name] = Chaser(site, rosters[name], gateway, chains)
+        chasers[name] = Chaser(site, rosters[name], chains)
     return Core(home, gateway, register, engine, Admission(register), numbers, books, rosters, chasers)

@@ -13,7 +13,6 @@ import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from adapters.codecs.alarm_json import repeated
 from adapters.journal import Entry, Journal, Outgoing
@@ -21,20 +20,13 @@ from alerts.alarm import Tier
 from alerts.chain import CHASING
 from alerts.ports import Clock, Delivery, Notice, Notifier, Permanent, Transient
 from alerts.reading import SECOND
+from gateway.turn import Fate, Settled
 
 AT_ONCE = 4
 """Sends of one channel under way at a time."""
 KEPT_FOR_RED = 2
 """Places within a channel's limit that only RED may use."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
-
-
-class Fate(StrEnum):
-    """How the sending of a notice ended."""
-
-    DELIVERED = "delivered"
-    FAILED = "failed"
-    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +164,8 @@ class Dispatch:
         self._serial = 0
         self.on_undelivered: Callable[[Notice], None] = lambda _notice: None
         """Told when no message of a step got through in time: the step passes on."""
-        self.on_failed: Callable[[Notice, str], None] = lambda _notice, _words: None
-        """Told when a notice was given up."""
-        self.on_delivered: Callable[[Notice], None] = lambda _notice: None
-        """Told when a notice got through."""
+        self.on_settled: Callable[[Settled], None] = lambda _settled: None
+        """Told when a notice got through or was given up, before `on_undelivered`; whoever hears it writes it down."""
 
     async def start(self) -> None:
         """Begin to send."""
@@ -222,16 +212,14 @@ class Dispatch:
         return called_back
 
     def settle(self, item: _Item, fate: Fate, words: str) -> None:
-        """The fate of a notice is known: write it down, and say so when it failed."""
-        self._journal.commit(Entry(settled={item.outgoing.key: (fate, words)}))
+        """The fate of a notice is known: say so, and when it failed see whether its step passes on."""
+        self.on_settled(Settled(item.notice, item.outgoing.key, fate, words))
         if fate is Fate.DELIVERED:
             self.counters.delivered += 1
             self._steps.pop(_step(item.notice), None)
-            self.on_delivered(item.notice)
             return
         self.counters.failed += 1
         self._undelivered(item)
-        self.on_failed(item.notice, words)
 
     def _undelivered(self, item: _Item) -> None:
         """Time is up for a message, or it was refused for good. When that is so for each of a step's messages, the step passes on."""

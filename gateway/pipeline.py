@@ -15,7 +15,7 @@ from alerts.ports import Clock, Notice
 from alerts.reading import SECOND
 from gateway.admission import Admit
 from gateway.stages import Chase, Detect, Live, Record, Write
-from gateway.turn import Inbound, Request, Turn
+from gateway.turn import Inbound, Request, Settled, Turn
 
 log = logging.getLogger("hazgate")
 
@@ -41,6 +41,7 @@ class Pipeline:
         self._requests: list[Request] = []
         self._edges: list[Edge] = []
         self._undelivered: list[Notice] = []
+        self._settled: list[Settled] = []
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._due = NEVER
@@ -74,6 +75,11 @@ class Pipeline:
         self._undelivered.append(notice)
         self._schedule()
 
+    def settled(self, settled: Settled) -> None:
+        """What became of a message is known."""
+        self._settled.append(settled)
+        self._schedule()
+
     def _schedule(self) -> None:
         if not self._scheduled:
             self._scheduled = True
@@ -82,8 +88,8 @@ class Pipeline:
     def turn(self) -> None:
         """Take everything that waits through the stages."""
         self._scheduled = False
-        turn = Turn(self._clock.now(), self._messages, self._requests, self._undelivered, self._edges)
-        self._messages, self._requests, self._undelivered, self._edges = [], [], [], []
+        turn = Turn(self._clock.now(), self._messages, self._requests, self._undelivered, self._edges, self._settled)
+        self._messages, self._requests, self._undelivered, self._edges, self._settled = [], [], [], [], []
         self.run(turn)
         self.arm()
 
@@ -125,7 +131,7 @@ class Pipeline:
 
     async def stop(self) -> None:
         """Take what waits through the stages one last time; nothing is scheduled after it."""
-        if self._messages or self._requests or self._edges:
+        if self._messages or self._requests or self._edges or self._undelivered or self._settled:
             self.turn()
         if self._timer is not None:
             self._timer.cancel()

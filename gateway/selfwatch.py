@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from alerts.alarm import Condition
 from alerts.edge import Edge, EdgeKind
-from alerts.ports import Clock, Notice
+from alerts.ports import Clock
 from alerts.reading import MILLISECOND, SECOND
 
 QUICK = 200 * MILLISECOND
@@ -29,7 +29,6 @@ class SelfWatch:
         self._raised = raised
         self._wanted: dict[Condition, int | None] = {}
         self._told: set[Condition] = set()
-        self._failing: set[tuple[str, str]] = set()
         self._stepped = 0
 
     def adopt(self, conditions: list[Condition]) -> None:
@@ -83,22 +82,6 @@ class SelfWatch:
         if abs(step - self._stepped) > STEP:
             self._stepped = step
             self._raised(Edge(self._site, self._gateway, Condition.GATEWAY_CLOCK, EdgeKind.TRUE, self._clock.now(), step / SECOND))
-
-    def notification_failed(self, notice: Notice, words: str) -> None:
-        """A message was given up. Messages about failed messages raise nothing: they would chase one another."""
-        if not notice.alarm.endswith((f".{Condition.NOTIFICATION_FAILED}", f".{Condition.ESCALATION_EXHAUSTED}", f".{Condition.ESCALATION_MISSED}")):
-            self._failing.add((notice.channel, notice.person))
-            members = (notice.channel, notice.person, notice.alarm, words[:200])
-            rank = float(notice.tier.rank)
-            self._told.add(Condition.NOTIFICATION_FAILED)
-            self._raised(Edge(self._site, self._gateway, Condition.NOTIFICATION_FAILED, EdgeKind.TRUE, self._clock.now(), rank, members=members))
-
-    def notification_works(self, notice: Notice) -> None:
-        """A message got through. The failure is over once all who were not reached have been, the same way: one channel does not mend another."""
-        self._failing.discard((notice.channel, notice.person))
-        if not self._failing and Condition.NOTIFICATION_FAILED in self._told:
-            self._told.discard(Condition.NOTIFICATION_FAILED)
-            self._edge(Condition.NOTIFICATION_FAILED, EdgeKind.FALSE, self._clock.now())
 
     def _edge(self, condition: Condition, kind: EdgeKind, at: int, words: Sequence[str] = ()) -> None:
         self._raised(Edge(self._site, self._gateway, condition, kind, at, members=tuple(words)))

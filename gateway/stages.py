@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from adapters.codecs.alarm_json import unjournaled
@@ -18,11 +18,11 @@ from alerts.alarm import Event, Refusal
 from alerts.balance import Counts
 from alerts.book import Book
 from alerts.detect.engine import Engine
-from alerts.edge import Edge, EdgeKind
 from alerts.escalate import Chaser
 from alerts.ports import Notice
 from alerts.reading import MILLISECOND
 from gateway.dispatch import Dispatch
+from gateway.own_alarm import OwnAlarm
 from gateway.scribe import Scribe
 from gateway.turn import Request, Turn
 
@@ -102,12 +102,13 @@ class Live:
 class Chase:
     """Events become notices to people."""
 
-    def __init__(self, chasers: Mapping[str, Chaser], books: Mapping[str, Book], home: str) -> None:
-        """`home` is the site whose book holds the gateway's own alarms."""
+    def __init__(self, chasers: Mapping[str, Chaser], own: Sequence[OwnAlarm], failed: Callable[[], frozenset[str]]) -> None:
+        """`own` alarms stand for what goes wrong with telling; `failed` names the channels that do not work."""
         self._chasers = chasers
-        self._books = books
-        self._home = home
-        self._spent: set[str] = set()
+        self._own = own
+        self._failed = failed
+        self.look = True
+        """Whether what the own alarms stand for may have changed by itself since the last turn."""
 
     def run(self, turn: Turn) -> None:
         """Tell the chains what happened and let their deadlines pass; what they raise themselves goes round once more."""
@@ -119,25 +120,17 @@ class Chase:
         for notice in turn.undelivered:
             if notice.site in self._chasers:  # an outbox may hold messages of a site that is no longer configured
                 turn.orders.append((notice.site, self._chasers[notice.site].undelivered(notice, turn.now)))
-        raised = [edge for site, orders in turn.orders for edge in orders.edges if self._is_news(site, edge)]
-        if raised:
-            events = self._books[self._home].edges([replace(edge, site=self._home) for edge in raised], turn.now)
+        if self.look or turn.orders or turn.settled:
+            self.look = False
+            events = [event for alarm in self._own for event in alarm.compare(turn.now)]
             turn.events.extend(events)
             self._follow(turn, events)
-
-    def _is_news(self, site: str, edge: Edge) -> bool:
-        """One site's chains are spent: the gateway's alarm of it ends only when no site's are."""
-        if edge.kind is EdgeKind.TRUE:
-            self._spent.add(site)
-            return True
-        self._spent.discard(site)
-        return not self._spent
 
     def _follow(self, turn: Turn, events: list[Event]) -> None:
         for site, chaser in self._chasers.items():
             mine = [event for event in events if event.alarm.site == site]
             if mine:
-                turn.orders.append((site, chaser.events(mine, turn.now)))
+                turn.orders.append((site, chaser.events(mine, turn.now, self._failed())))
 
 
 @dataclass(slots=True)
@@ -189,15 +182,23 @@ class Write:
         """Told when something had to be told before the journal held it."""
 
     def run(self, turn: Turn) -> None:
-        """Queue the turn's transaction; a turn that changed nothing has only its refusals to give."""
+        """Queue the turn's transaction; a turn that changed nothing has only its refusals to give.
+
+        What became of messages is in one transaction with what follows from it: after a crash between the two, a
+        message that failed would count as settled, and nobody would go on from it.
+        """
         entry, notices = self._scribe.compose(turn.events, turn.orders, turn.now)
+        entry.settled.update((each.key, (each.fate, each.words)) for each in turn.settled)
         withdrawn = [name for _, orders in turn.orders for name in orders.withdrawn]
         parcel = Parcel([o for o in entry.outgoing if o.kind == "publish"], notices, withdrawn, turn.answers)
         if entry.rows or entry.outgoing or entry.chains or entry.alarms:
             entry.meta["judged_through"] = str(self.judged_through)
             told = [*(event.alarm.tier for event in turn.events), *(notice.tier for _, notice in notices)]
             self._send_when_durable(entry, parcel, urgent=any(tier.urgent for tier in told))
-        elif turn.answers:
+            return
+        if entry.settled:
+            self._journal.commit(entry)
+        if turn.answers:
             self._tell(parcel)
 
     def _send_when_durable(self, entry: Entry, parcel: Parcel, *, urgent: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from adapters.mqtt import ReplyTo
 from alerts.alarm import Event, Refusal
@@ -25,6 +26,24 @@ class Request:
     answer: Callable[[Refusal | None], None]
 
 
+class Fate(StrEnum):
+    """How the sending of a notice ended."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A notice whose fate is known, its key in the outbox, and the far side's words."""
+
+    notice: Notice
+    key: str
+    fate: Fate
+    words: str
+
+
 @dataclass(slots=True)
 class Turn:
     """Filled from top to bottom by the stages in their order; nothing of it outlives the turn."""
@@ -34,6 +53,7 @@ class Turn:
     requests: Sequence[Request] = ()
     undelivered: Sequence[Notice] = ()
     edges: list[Edge] = field(default_factory=list)
+    settled: Sequence[Settled] = ()
     readings: Readings | None = None
     until: int | None = None
     """How far detection's clock may go, ns, when readings of an earlier run are judged again; None for `now`."""

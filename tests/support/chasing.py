@@ -60,7 +60,7 @@ class Timeline:
 
     def __init__(self, site: Site | None = None, chains: Mapping[str, ChainState] | None = None) -> None:
         self.site = site or build_site()
-        self.chaser = Chaser(self.site, Roster(self.site), "north-01", chains or {})
+        self.chaser = Chaser(self.site, Roster(self.site), chains or {})
         self.chains: dict[str, ChainState] = dict(chains or {})
         self.now = 0.0
         self.sequence = 40

@@ -10,11 +10,12 @@ from typing import cast
 from support.sites import T0
 from support.wait import eventually
 
-from adapters.journal import Entry, Journal, Outgoing
+from adapters.journal import Journal, Outgoing
 from alerts.alarm import NoticeKind, Tier
 from alerts.ports import Delivery, Notice, Permanent, Receipt, Transient
 from alerts.reading import MILLISECOND, SECOND
 from gateway.dispatch import Channel, Dispatch
+from gateway.turn import Fate, Settled
 
 TIMEOUT = 80 * MILLISECOND
 Answer = Callable[[Delivery], Receipt]
@@ -26,20 +27,6 @@ class Wall:
     def now(self) -> int:
         """See `alerts.ports.Clock`."""
         return T0 + round(asyncio.get_running_loop().time() * SECOND)
-
-
-class Book:
-    """A journal that keeps what it is told of fates."""
-
-    def __init__(self) -> None:
-        self.settled: list[tuple[str, str]] = []
-
-    def commit(self, entry: Entry) -> asyncio.Future[None]:
-        """Durable at once."""
-        self.settled.extend((fate, words) for fate, words in entry.settled.values())
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return done
 
 
 class Way:
@@ -79,13 +66,19 @@ def breaks(_delivery: Delivery) -> Receipt:
 class Post:
     """A dispatch over the named ways; `passed` has (moment, person) of each step that passed on."""
 
-    def __init__(self, journal: Book, ways: dict[str, Way]) -> None:
-        self.journal = journal
-        self.dispatch = Dispatch([Channel(name, way, TIMEOUT, 10 * SECOND) for name, way in ways.items()], _nowhere, cast("Journal", journal), Wall())
+    def __init__(self, ways: dict[str, Way]) -> None:
+        journal = cast("Journal", None)  # it is told of publications only
+        self.dispatch = Dispatch([Channel(name, way, TIMEOUT, 10 * SECOND) for name, way in ways.items()], _nowhere, journal, Wall())
         self.passed: list[tuple[float, str]] = []
+        self.settled: list[tuple[str, str]] = []
         self.delivered: list[str] = []
         self.dispatch.on_undelivered = lambda notice: self.passed.append((asyncio.get_running_loop().time(), notice.person))
-        self.dispatch.on_delivered = lambda notice: self.delivered.append(f"{notice.person} {notice.channel}")
+        self.dispatch.on_settled = self._on_settled
+
+    def _on_settled(self, settled: Settled) -> None:
+        self.settled.append((settled.fate, settled.words))
+        if settled.fate is Fate.DELIVERED:
+            self.delivered.append(f"{settled.notice.person} {settled.notice.channel}")
 
     def tell(self, *reaches: str, step: int = 0) -> None:
         """One step: a notice for each `person channel`."""
@@ -101,7 +94,7 @@ def _nowhere(*_publication: object) -> None:
 
 @asynccontextmanager
 async def post(**ways: Way) -> AsyncIterator[Post]:
-    made = Post(Book(), ways)
+    made = Post(ways)
     await made.dispatch.start()
     try:
         yield made
@@ -125,7 +118,7 @@ async def test_a_step_that_is_refused_for_good_passes_on_at_once() -> None:
         office.tell("li desk")
         await eventually(lambda: office.passed)
         assert office.passed[0][0] - began < TIMEOUT / SECOND
-        assert office.journal.settled == [("failed", "no such person")]
+        assert office.settled == [("failed", "no such person")]
 
 
 async def test_a_step_behind_a_long_queue_passes_on_at_the_timeout_though_it_was_never_tried() -> None:
@@ -140,7 +133,7 @@ async def test_a_step_behind_a_long_queue_passes_on_at_the_timeout_though_it_was
 async def test_a_step_that_got_through_over_one_channel_does_not_pass_on() -> None:
     async with post(desk=Way(refuses_for_good), phone=Way(accepts)) as office:
         office.tell("li desk", "li phone")
-        await eventually(lambda: len(office.journal.settled) == 2)
+        await eventually(lambda: len(office.settled) == 2)
         await asyncio.sleep(TIMEOUT / SECOND * 1.5)
         assert office.passed == []
         assert office.delivered == ["li phone"]
@@ -154,4 +147,4 @@ async def test_a_notifier_that_breaks_does_not_end_its_lane() -> None:
         await eventually(lambda: way.tries >= 6)
         way.answer = accepts
         await eventually(lambda: len(office.delivered) == 6, within=5)
-        assert office.journal.settled == [("delivered", "ok")] * 6
+        assert office.settled == [("delivered", "ok")] * 6

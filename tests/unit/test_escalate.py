@@ -8,9 +8,8 @@ import msgspec
 import pytest
 from support.chasing import RED, START, Timeline, build_site, told, with_chains, with_rota
 
-from alerts.alarm import LAST_RESORT_ONLY, Condition, EventKind, NoticeKind, State, Suppression, SuppressionKind, Tier
+from alerts.alarm import LAST_RESORT_ONLY, Condition, Event, EventKind, NoticeKind, State, Suppression, SuppressionKind, Tier
 from alerts.chain import ChainState
-from alerts.edge import EdgeKind
 from alerts.escalate import Chaser
 from alerts.reading import SECOND
 from alerts.rota import Roster
@@ -138,25 +137,19 @@ def test_a_chain_of_a_higher_tier_without_any_step_tells_the_last_resort() -> No
     assert told(line.notices())[0] == (0, REPEAT, "bo")
 
 
-def test_the_first_repeat_raises_escalation_exhausted_and_an_answer_ends_it() -> None:
-    line = Timeline()
-    line.raised(0, line.alarm())
-    line.until(300)
-    edges = [edge for orders in line.orders for edge in orders.edges]
-    assert [(edge.source, edge.condition, edge.kind, (edge.at - START) // SECOND, edge.members) for edge in edges] == [
-        ("north-01", Condition.ESCALATION_EXHAUSTED, EdgeKind.TRUE, 180, ("GT-101.high_high",))
-    ]
-    assert [edge.kind for edge in line.acknowledged(310, line.alarm()).edges] == [EdgeKind.FALSE]
-
-
-def test_escalation_exhausted_stands_until_the_last_exhausted_chain_is_answered() -> None:
+def test_a_chain_that_has_called_everybody_is_spent_until_somebody_answers() -> None:
     line = Timeline()
     first, second = line.alarm(), line.alarm(Condition.LOW_LOW)
     line.raised(0, first)
     line.raised(10, second)
+    line.until(179)
+    assert line.chaser.spent() == []
     line.until(200)
-    assert line.acknowledged(210, first).edges == ()
-    assert [edge.kind for edge in line.acknowledged(220, second).edges] == [EdgeKind.FALSE]
+    assert [chain.alarm for chain in line.chaser.spent()] == [first.id, second.id]
+    line.acknowledged(210, first)
+    assert [chain.alarm for chain in line.chaser.spent()] == [second.id]
+    line.ended(220, second)
+    assert line.chaser.spent() == []
 
 
 def test_an_undelivered_step_passes_on_at_once_and_later_steps_keep_their_time() -> None:
@@ -280,6 +273,16 @@ def test_conditions_of_the_chase_itself_are_told_once_to_the_last_resort(conditi
     assert line.acknowledged(5, alarm, by="bo").withdrawn == (alarm.occurrence,)
 
 
+@pytest.mark.parametrize(("failed", "ways"), [({"phone"}, ["desk"]), ({"desk"}, ["phone"]), ({"desk", "phone"}, ["phone", "desk"])])
+def test_news_of_failures_goes_around_failed_channels_while_there_is_another(failed: set[str], ways: list[str]) -> None:
+    line = Timeline()
+    alarm = line.alarm(Condition.NOTIFICATION_FAILED, source="north-01", sensor=None, zone=None)
+    event = Event(EventKind.RAISE, alarm, State.NORMAL, START, START, annunciates=True)
+    assert [notice.channel for notice in line.chaser.events([event], START, failed).notices] == ways
+    raised = Event(EventKind.RAISE, line.alarm(), State.NORMAL, START, START, annunciates=True)
+    assert [notice.channel for notice in line.chaser.events([raised], START, failed).notices if notice.person == "li"] == ["desk", "phone"]
+
+
 def test_a_suppressed_alarm_is_not_told() -> None:
     line = Timeline()
     suppressed = line.alarm(suppression=(Suppression(SuppressionKind.COMMISSIONING),))
@@ -325,7 +328,7 @@ def test_at_one_instant_red_is_called_before_lower_tiers() -> None:
     line = Timeline()
     for number, tier in enumerate((Tier.YELLOW, Tier.ORANGE, Tier.RED)):
         line.raised(0, line.alarm(source=f"GT-{number}", tier=tier))
-    chaser = Chaser(line.site, Roster(line.site), "north-01", {k: replace(c, due=c.started, next_step=0, told=()) for k, c in line.chains.items()})
+    chaser = Chaser(line.site, Roster(line.site), {k: replace(c, due=c.started, next_step=0, told=()) for k, c in line.chains.items()})
     assert [notice.tier for notice in chaser.advance(START).notices] == [Tier.RED] * 2 + [Tier.ORANGE] * 2 + [Tier.YELLOW] * 2
 
 
@@ -354,12 +357,12 @@ def test_repeats_missed_while_down_are_told_once_and_the_next_keeps_its_time() -
     assert told(line.until(3660))[0] == (3660, REPEAT, "li")
 
 
-def test_an_exhausted_chain_of_an_earlier_run_is_still_ended_by_an_answer() -> None:
+def test_a_spent_chain_of_an_earlier_run_is_spent_still() -> None:
     before = Timeline()
     before.raised(0, before.alarm())
     before.until(200)
     line = Timeline(before.site, before.chains)
-    assert [edge.kind for edge in line.acknowledged(210, line.alarm()).edges] == [EdgeKind.FALSE]
+    assert [chain.alarm for chain in line.chaser.spent()] == ["GT-101.high_high"]
 
 
 def test_a_chain_goes_on_though_the_file_names_fewer_readers_than_before_the_restart() -> None:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from support.sites import T0
 
-from alerts.alarm import Condition, NoticeKind, Tier
+from alerts.alarm import Condition
 from alerts.edge import Edge
-from alerts.ports import Notice
 from alerts.reading import MILLISECOND, SECOND
 from gateway.selfwatch import SelfWatch
-
-NOTICE = Notice("north", "GT-1.high", "GT-1.high@1", 1, NoticeKind.RAISE, 0, 0, "li", "desk", tier=Tier.RED)
 
 
 class Still:
@@ -35,24 +30,6 @@ class Post:
         told = [f"{edge.condition} {edge.kind}" for edge in self.edges]
         self.edges.clear()
         return told
-
-
-def test_a_channel_that_works_does_not_end_the_failure_of_another() -> None:
-    post = Post()
-    post.watch.notification_failed(NOTICE, "refused")
-    assert post.told() == ["notification_failed true"]
-    post.watch.notification_works(replace(NOTICE, channel="phone"))
-    post.watch.notification_works(replace(NOTICE, person="wang"))
-    assert post.told() == []
-    post.watch.notification_works(NOTICE)
-    assert post.told() == ["notification_failed false"]
-
-
-def test_a_message_about_a_failed_message_raises_nothing() -> None:
-    post = Post()
-    for condition in (Condition.NOTIFICATION_FAILED, Condition.ESCALATION_EXHAUSTED, Condition.ESCALATION_MISSED):
-        post.watch.notification_failed(replace(NOTICE, alarm=f"gw-1.{condition}"), "refused")
-    assert post.told() == []
 
 
 def test_what_works_already_when_the_journal_says_it_was_broken_is_over_at_once() -> None:
