@@ -125,6 +125,17 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """One row of the journal, without its body. at: ns. key: its cause, None where a person or the clock was the cause."""
+
+    site: str
+    alarm: str
+    event: str
+    at: int
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
     """What a journal held when it was opened: everything a restart goes on from."""
 
@@ -191,11 +202,11 @@ class Journal:
             checkpoint=checkpoint,
         )
 
-    def keys_since(self, recorded_at: int) -> set[str]:
-        """The causes journaled since then (ns): what judging the same frames again must not do twice. Before `start` only."""
+    def decisions_after(self, sequence: int) -> list[Decision]:
+        """What was decided after row `sequence`, in order: what judging the same frames again must not do twice. Before `start` only."""
         with _explaining(self._path):
-            found = self._connection.execute("SELECT key FROM journal WHERE recorded_at >= ? AND key IS NOT NULL", (recorded_at,))
-            return {key for (key,) in found}
+            found = self._connection.execute("SELECT site, alarm, event, at, key FROM journal WHERE sequence > ? ORDER BY sequence", (sequence,))
+            return [Decision(*row) for row in found]
 
     def tokens(self) -> list[Token]:
         """Every API token. Before `start` only."""

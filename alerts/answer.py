@@ -100,6 +100,8 @@ class Answers:
         folded = [each for each in self._watch.standing.family(alarm.family) if alarm.lead and each.id != alarm.id and each.state.unacknowledged]
         answered = [_commented(acknowledged(each, command.by, now), command) for each in (alarm, *folded)]
         self._watch.ledger.write([Change(each, EventKind.ACKNOWLEDGE) for each in answered], Cause(now, now, command.by))
+        if alarm.condition is Condition.PAST_EXCURSION:
+            self._watch.facts.answered(alarm.site, alarm.source, now)
         return None
 
     def _is_second(self, alarm: Alarm, person: str) -> bool:

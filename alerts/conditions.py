@@ -32,11 +32,11 @@ class Conditions:
         self._watch.tiers.look_again()
         for group in self._together(edges):
             kind = group[0].kind
-            if kind is EdgeKind.TRUE:
+            if kind is EdgeKind.TRUE or (kind is EdgeKind.GROWN and self._stands(group[0])):
                 self._true(group, now)
             elif kind is EdgeKind.FALSE:
                 self._false(group[0], now)
-            else:
+            elif kind is EdgeKind.OVER_RANGE:
                 self._over_range(group[0], now)
             for alarm in self._watch.tiers.dry() if kind is not EdgeKind.FALSE else ():
                 change = Change(promoted(alarm, Tier.RED), EventKind.TIER_RAISE, told=True, key=group[0].key)
@@ -78,6 +78,11 @@ class Conditions:
         if edges[0].condition in SICK:
             self._sickened(edges[0], now)
 
+    def _stands(self, edge: Edge) -> bool:
+        """Whether what has grown still waits for an answer: of what was answered for, nothing is told again."""
+        alarm = self._watch.standing.get(f"{edge.source}.{edge.condition}")
+        return alarm is not None and alarm.state.active
+
     def _raise(self, edge: Edge, now: int) -> Change:
         watch = self._watch
         identity = f"{edge.source}.{edge.condition}"
@@ -97,10 +102,11 @@ class Conditions:
 
     def _again(self, alarm: Alarm, edge: Edge, tier: Tier) -> Change:
         """True once more: the record grows. It is news if it is about another time, if the tier rises, or if what it was listed under is gone."""
-        if edge.condition in ONE_SHOT and not _grown(alarm, edge):
+        if edge.condition in ONE_SHOT and edge.kind is EdgeKind.TRUE and (edge.late or edge.at != alarm.raised_at):
             anew = replace(alarm, raised_at=edge.at, returned_at=edge.returned_at)
             return Change(promoted(anew, worse(alarm.tier, tier)), EventKind.RE_RAISE, told=True, key=edge.key)
-        alarm = replace(alarm, raised_at=min(alarm.raised_at, edge.at), returned_at=edge.returned_at)
+        ended = None if edge.returned_at is None else max(edge.returned_at, alarm.returned_at or edge.returned_at)
+        alarm = replace(alarm, raised_at=min(alarm.raised_at, edge.at), returned_at=ended)
         if tier.rank > alarm.tier.rank:
             return Change(promoted(alarm, tier), EventKind.TIER_RAISE, told=True, key=edge.key)
         if not alarm.under:
@@ -221,12 +227,6 @@ def _on_its_own(alarm: Alarm, key: str | None) -> Change:
     alone = replace(alarm, under=())
     after = voided(alone) if alarm.acknowledged_by == AUTO and alarm.tier is not Tier.BLUE else None
     return Change(alone) if after is None else Change(after, EventKind.EXPIRE, told=True, key=key)
-
-
-def _grown(alarm: Alarm, edge: Edge) -> bool:
-    """Whether a one-shot edge reports the same stretch of time as the alarm, or that stretch grown; another stretch is told anew."""
-    longer = edge.at < alarm.raised_at and (edge.returned_at or edge.at) >= (alarm.returned_at or alarm.raised_at)
-    return longer or edge.at == alarm.raised_at
 
 
 def _unit(sensors: Sequence[Sensor]) -> str | None:

@@ -16,6 +16,8 @@ class EdgeKind(StrEnum):
     FALSE = "false"
     OVER_RANGE = "over_range"
     """An upper limit's sensor went to or past the top of its range; `condition` names the worst upper limit."""
+    GROWN = "grown"
+    """What was told of a past excursion has grown, and is no news by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class Edge:
 
     at: event time, ns. value: the value that caused it, NaN-free. peak: the worst value since it became true.
     members: what a gathered cause stands for (sensors of an offline device). under: id of the alarm that is the
-    cause of this one; such children are listed, not told. returned_at: for `past_excursion`, when it was over.
+    cause of this one; such children are listed, not told. returned_at: for `past_excursion`, when it was over; first:
+    the stamp (ns) of the reading that began it, by which it is known however it grows.
     """
 
     site: str
@@ -38,12 +41,12 @@ class Edge:
     under: str | None = None
     late: bool = False
     returned_at: int | None = None
+    first: int | None = None
 
     @property
     def key(self) -> str:
         """Names the cause, so that judging the same reading twice after a crash does nothing."""
-        growth = "" if self.returned_at is None else f"/{self.returned_at}"
-        return f"{self.site}/{self.source}.{self.condition}/{self.kind}/{self.at}{growth}"
+        return f"{self.site}/{self.source}.{self.condition}/{self.kind}/{self.at if self.first is None else self.first}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +86,8 @@ class Facts(Protocol):
 
     def clear_over_range(self, site: str, sensor: str) -> None:
         """A person has measured with an independent instrument: from here on the sensor's own readings count again."""
+        ...
+
+    def answered(self, site: str, device: str, now: int) -> None:
+        """A person has answered for the past excursion of a device: what was told of it is told no more."""
         ...

@@ -115,7 +115,7 @@ class App:
         telling = Telling(judged, self.journal, self._recovered)
         stages = (admit, Record(self.spool, judged.admission), detect, self.live, telling.stage, self.write)
         books, chains = [book.due for book in judged.books.values()], [chaser.due for chaser in judged.chasers.values()]
-        deadlines: list[Callable[[], int | None]] = [judged.engine.due, self.routes.sessions.due, *books, *chains]
+        deadlines: list[Callable[[], int | None]] = [judged.engine.due, self.live.due, self.routes.sessions.due, *books, *chains]
         self.pipeline = Pipeline(stages, self.clock, [] if Fault.DETECT in self.faults else deadlines)
         self.desk = Desk(self.pipeline, self.clock, Tokens(self.journal.tokens()), settings.commands.mqtt)
         self.desk.reply = self.broker.reply

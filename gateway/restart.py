@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from adapters.codecs import alarm_json, checkpoint
+from adapters.codecs.checkpoint import Saved
 from adapters.journal import Entry, Journal, Recovered
 from adapters.spool import Spool
+from alerts.alarm import Condition, EventKind
 from alerts.ports import Clock
 from alerts.reading import SECOND
 from gateway.core import Core
@@ -29,8 +31,6 @@ log = logging.getLogger("hazgate")
 
 EVERY = 30 * SECOND
 """Between two checkpoints; with the frame that is open at that moment, none is ever 60 s old."""
-SKEW = 60 * SECOND
-"""How much earlier than the checkpoint's own time causes are looked for: an edge may be older than its row."""
 
 
 class Checkpoints:
@@ -40,6 +40,7 @@ class Checkpoints:
         self._names = [(point.site.site, point.sensor.id) for point in core.register]
         self._engine = core.engine
         self._admission = core.admission
+        self._numbers = core.numbers
         self._journal = journal
         self._spool = spool
         self._last = 0
@@ -51,8 +52,9 @@ class Checkpoints:
         self._sealed = frame
         if now - self._last >= EVERY:
             self._last = now
-            body = checkpoint.encode(self._names, self._engine.checkpoint(), self._admission.memory())
-            self._taken = (frame, now, body)
+            engine, last = self._engine, self._numbers.last
+            saved = Saved(self._names, engine.checkpoint(), self._admission.memory(), engine.past.memory(), last)
+            self._taken = (frame, now, checkpoint.encode(saved))
 
     def committed(self) -> int:
         """The frame sealed last is on the disk, and its number is returned; now the checkpoint taken with it may be written.
@@ -89,12 +91,13 @@ class Resumption:
     def run(self, *, rejudge: bool) -> None:
         """Judge again, tell again what may not have been told, say how long nobody watched. Without `rejudge` (a fault point) frames are only remembered."""
         engine, recovered = self.core.engine, self.recovered
-        checkpoint_at = recovered.checkpoint[1] if recovered.checkpoint else 0
         # what fell due while nobody watched comes before anything the spool still has to say
         self.pipeline.judge(Turn(self.clock.now()))
-        self.live.known = self.journal.keys_since(checkpoint_at - SKEW)
-        count = self._judge_again(self._restore(), rejudge=rejudge)
-        self.live.known = set()
+        covered, sequence = self._restore()
+        self._recall(sequence)
+        self.live.again = True
+        count = self._judge_again(covered, rejudge=rejudge)
+        self.live.again = False
         engine.subscribed(self.clock.now())
         engine.adopt(self.core.standing())
         self.core.admission.adopt(self.core.standing())
@@ -106,19 +109,34 @@ class Resumption:
         self._send_again()
         self.pipeline.turn()
 
-    def _restore(self) -> int:
-        """Take up the checkpoint; returns the frame it covers."""
+    def _restore(self) -> tuple[int, int]:
+        """Take up the checkpoint; returns the frame it covers, and the number of the journal's last row before it."""
         if self.recovered.checkpoint is None:
-            return 0
+            return 0, 0
         covered, _, body = self.recovered.checkpoint
         saved = checkpoint.decode(body)
         places = {name: row for row, name in enumerate(saved.names)}
         rows = np.array([places.get((p.site.site, p.sensor.id), -1) for p in self.core.register], np.intp)
         self.core.engine.restore(saved.arrays, rows)
+        self.core.engine.past.recall(saved.past)
         now_at = {old: new for new, old in enumerate(rows.tolist()) if old >= 0}
         self.core.admission.recall((now_at[index], kind, number, value) for index, kind, number, value in saved.memory if index in now_at)
         self.spool.release(covered)
-        return covered
+        return covered, saved.sequence
+
+    def _recall(self, sequence: int) -> None:
+        """Know what was decided since the checkpoint, by the journal's numbers: the clock may have stepped since.
+
+        The causes stay known after the frames have been judged again, for the journal may be ahead of the spool: the
+        broker then repeats readings whose consequences were decided, and acted on, in the last run.
+        """
+        own = f"{self.core.gateway}."
+        for each in self.journal.decisions_after(sequence):
+            if each.key is not None and not each.alarm.startswith(own):
+                self.live.known.add(each.key)
+            device, _, condition = each.alarm.rpartition(".")
+            if each.event == EventKind.ACKNOWLEDGE and condition == Condition.PAST_EXCURSION:
+                self.core.engine.past.answered(each.site, device, each.at)
 
     def _judge_again(self, covered: int, *, rejudge: bool) -> int:
         count = 0

@@ -18,14 +18,17 @@ from alerts.alarm import Event, Refusal
 from alerts.balance import Counts
 from alerts.book import Book
 from alerts.detect.engine import Engine
+from alerts.edge import Edge, EdgeKind
 from alerts.escalate import Chaser
 from alerts.ports import Notice
-from alerts.reading import MILLISECOND
+from alerts.reading import MILLISECOND, SECOND
 from gateway.dispatch import Dispatch
 from gateway.own_alarm import OwnAlarm
 from gateway.scribe import Scribe
 from gateway.turn import Request, Turn
 
+REPEATED_WITHIN = 5 * SECOND
+"""In which a broker that is connected again has repeated what it was not answered for."""
 PATIENCE = {True: 200 * MILLISECOND / 1e9, False: 2.0}
 """Seconds that an urgent message, and any other, waits for the journal before it is told from memory."""
 
@@ -72,11 +75,15 @@ class Live:
     def __init__(self, books: Mapping[str, Book]) -> None:
         self._books = books
         self.known: set[str] = set()
-        """Causes that the journal already holds; filled only while frames are judged again after a crash."""
+        """Causes whose consequences an earlier run has journaled, and which may come again: from the spool, or from the broker."""
+        self.again = False
+        """Whether frames are being judged again after a crash."""
+        self._doubted: dict[tuple[str, str], tuple[int, Edge]] = {}
 
     def run(self, turn: Turn) -> None:
         """Apply edges in order, then deadlines, then commands."""
-        edges = [edge for edge in turn.edges if edge.key not in self.known] if self.known else turn.edges
+        edges = [edge for edge in turn.edges if self._is_new(edge, turn.now)] if self.known else turn.edges
+        edges += self._still_true(turn.now)
         start = 0
         for end in range(1, len(edges) + 1):
             if end == len(edges) or edges[end].site != edges[start].site:
@@ -88,6 +95,31 @@ class Live:
                 turn.events.extend(book.advance(turn.now))
         for request in turn.requests:
             self._carry_out(request, turn)
+
+    def due(self) -> int | None:
+        """When a condition that is true is told though it was told in the last run, ns; None if there is none."""
+        return min((at for at, _ in self._doubted.values()), default=None)
+
+    def _is_new(self, edge: Edge, now: int) -> bool:
+        """Whether nothing has been made of this cause yet. What has grown is applied again: that changes nothing twice."""
+        identity = (edge.site, f"{edge.source}.{edge.condition}")
+        self._doubted.pop(identity, None)
+        if edge.key not in self.known or edge.kind is EdgeKind.GROWN:
+            return True
+        alarm = self._books[edge.site].alarms().get(identity[1])
+        if not self.again and edge.kind is EdgeKind.TRUE and not edge.late and (alarm is None or not alarm.state.active):
+            self._doubted[identity] = (now + REPEATED_WITHIN, edge)
+        return False
+
+    def _still_true(self, now: int) -> list[Edge]:
+        """What came again as true, whose end has been journaled, and did not come again.
+
+        The broker repeats in order what it was not answered for; if the end is not among it, the condition stands.
+        """
+        found = [(identity, edge) for identity, (at, edge) in self._doubted.items() if at <= now]
+        for identity, _ in found:
+            del self._doubted[identity]
+        return [replace(edge, at=now) for _, edge in found]
 
     def _carry_out(self, request: Request, turn: Turn) -> None:
         book = self._books.get(request.command.site)

@@ -41,7 +41,7 @@ class Engine:
         health = Health(register, self.columns, self.limits)
         self._sickness = Sickness(self.columns, health)
         self.silence = Silence(register, self.columns, health)
-        self._past = Past(register, self.limits)
+        self.past = Past(register, self.limits)
         self.calm = Calm(self.columns, self.limits, self._sickness)
         self._detectors: tuple[Detector, ...] = (self.silence, self._sickness, self.limits)
 
@@ -50,7 +50,7 @@ class Engine:
         out = self.advance(int(readings.arrival[0])) if len(readings) else []
         late = (readings.mark & int(Mark.LATE)) != 0
         if late.any():
-            self._past.judge(readings.take(late), out)
+            self.past.judge(readings.take(late), out)
             readings = readings.take(~late)
         if len(readings):
             for part in rounds(readings, self.columns):
@@ -129,8 +129,12 @@ class Engine:
         if point is not None:
             self.columns.over_range[point.index] = False
 
+    def answered(self, site: str, device: str, now: int) -> None:
+        """A person has answered for a past excursion: see `alerts.edge.Facts`."""
+        self.past.answered(site, device, now)
+
     def checkpoint(self) -> dict[str, NDArray[np.generic]]:
-        """Copies of every array a restart needs, by name; first axis the sensors in register order."""
+        """Copies of every array a restart needs, by name; first axis the sensors in register order. `past.memory` is the rest of it."""
         arrays = self.columns.state()
         for detector in self._detectors:
             arrays |= detector.state()

@@ -59,6 +59,11 @@ class FakeFacts:
         self.measured.append((sensor, None))
         self.say(sensor, over_range=False)
 
+    def answered(self, site: str, device: str, now: int) -> None:
+        """See `alerts.edge.Facts`."""
+        assert (site, now >= 0) == ("north", True)
+        self.measured.append((device, None))
+
 
 def guarded(*sensors: dict[str, Any], **changes: Any) -> Site:
     """A site whose acknowledgements expire after 15 min, with a person for each role."""
@@ -82,6 +87,10 @@ class Ward:
     def true(self, alarm: str, at: float, value: float | None = None, **changes: Any) -> list[str]:
         """A condition turned true."""
         return self.edges(self.edge(alarm, EdgeKind.TRUE, at, value, **changes))
+
+    def grown(self, alarm: str, at: float, value: float | None = None, **changes: Any) -> list[str]:
+        """What was told of a past excursion has grown."""
+        return self.edges(self.edge(alarm, EdgeKind.GROWN, at, value, **changes))
 
     def false(self, alarm: str, at: float, value: float | None = None, **changes: Any) -> list[str]:
         """A condition turned false."""

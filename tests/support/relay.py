@@ -146,7 +146,7 @@ class Life:
         admit = Admit(PREFIX, judged.admission, list(judged.register.sites), routes, lambda *_command: None)
         stages = (admit, Record(self.spool, judged.admission), Detect(judged.engine, held=False), self.live, telling.stage, self.write)
         books, chains = [book.due for book in judged.books.values()], [chaser.due for chaser in judged.chasers.values()]
-        deadlines: list[Callable[[], int | None]] = [judged.engine.due, *books, *chains]
+        deadlines: list[Callable[[], int | None]] = [judged.engine.due, self.live.due, *books, *chains]
         self.pipeline = Pipeline(stages, self, deadlines)
         self.checkpoints = Checkpoints(judged, self.journal, self.spool)
         self.watch = SelfWatch(judged.home, judged.gateway, self, self.pipeline.raised)
@@ -196,6 +196,7 @@ class Relay:
 
     def __init__(self, folder: Path, *sites: Site, channels: Sequence[str] = ("desk", "phone")) -> None:
         self.ground = Ground(folder, sites, {name: Phone() for name in channels})
+        self.disk = {"spool": 0.004, "journal": 0.004}
         self._time = 0.0
         self._tokens = 0
         self.loop: VirtualLoop
@@ -204,7 +205,7 @@ class Relay:
     def start(self, shift: float = 0.0) -> None:
         """Start the gateway, its clock off by `shift` seconds."""
         self.ground.lives += 1
-        self.loop = VirtualLoop(self._time)
+        self.loop = VirtualLoop(self._time, self.disk)
         self.life = Life(self.ground, self.loop, round(shift * SECOND))
         self.loop.run_until_complete(self.life.start())
 

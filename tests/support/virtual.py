@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any
@@ -26,9 +26,10 @@ class _Idle(selectors.SelectSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop in virtual time, seconds since `begin`. What goes to an executor is done in the middle of `disk` seconds, on the loop."""
+    """A loop in virtual time, seconds since `begin`. What goes to an executor is done on the loop, in the middle of the seconds that its `disk` takes."""
 
-    def __init__(self, begin: float = 0.0, disk: float = 0.004) -> None:
+    def __init__(self, begin: float, disk: Mapping[str, float]) -> None:
+        """`disk`: seconds by the name of the executor's threads."""
         self._idle = _Idle()
         self._idle.now = begin
         super().__init__(self._idle)
@@ -39,9 +40,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Virtual seconds."""
         return self._idle.now
 
-    def run_in_executor(self, _executor: Executor | None, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]  # typeshed binds the arguments to type variables
+    def run_in_executor(self, executor: Executor | None, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]  # typeshed binds the arguments to type variables
         """Nothing happens for half the time that it takes, and for the other half nobody knows that it has."""
         done: asyncio.Future[Any] = self.create_future()
+        half = self.disk[getattr(executor, "_thread_name_prefix", "")] / 2
 
         def carry_out() -> None:
             answer: Callable[[], None]
@@ -49,9 +51,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 answer = partial(done.set_result, func(*args))
             except Exception as error:  # noqa: BLE001 - whatever it is, it is whoever waits who must see it
                 answer = partial(done.set_exception, error)
-            self.call_later(self.disk / 2, lambda: None if done.done() else answer())
+            self.call_later(half, lambda: None if done.done() else answer())
 
-        self.call_later(self.disk / 2, carry_out)
+        self.call_later(half, carry_out)
         return done
 
     def end(self) -> None:

@@ -146,12 +146,22 @@ def test_a_past_excursion_grows_and_is_told_again_when_it_turns_out_worse() -> N
     said = {"late": True, "returned_at": T0, "members": ("GT-1.high",)}
     assert ward.true("rtu-1.past_excursion", -60, 30, peak=30.0, **said) == ["raise rtu-1.past_excursion N>AU !"]
     assert ward["rtu-1.past_excursion"].tier == "yellow"
-    assert ward.true("rtu-1.past_excursion", -90, 33, peak=33.0, **said | {"returned_at": T0 + 9}) == []
+    assert ward.grown("rtu-1.past_excursion", -90, 33, peak=33.0, **said | {"returned_at": T0 + 9}) == []
     alarm = ward["rtu-1.past_excursion"]
     assert (alarm.raised_at, alarm.returned_at, alarm.peak, alarm.late) == (T0 - 90 * SECOND, T0 + 9, 33, True)
     worse = said | {"members": ("GT-1.high", "GT-1.high_high")}
-    assert ward.true("rtu-1.past_excursion", -90, 60, peak=60.0, **worse) == ["tier_raise rtu-1.past_excursion AU>AU !"]
+    assert ward.grown("rtu-1.past_excursion", -90, 60, peak=60.0, **worse) == ["tier_raise rtu-1.past_excursion AU>AU !"]
     assert ward["rtu-1.past_excursion"].tier == "orange"
+
+
+def test_of_a_past_excursion_that_was_answered_for_detection_is_told_and_what_has_grown_is_no_news() -> None:
+    ward = Ward()
+    said = {"late": True, "returned_at": T0, "members": ("GT-1.high",)}
+    ward.true("rtu-1.past_excursion", -60, 30, peak=30.0, **said)
+    ward.do("acknowledge", "rtu-1.past_excursion")
+    assert ward.facts.measured == [("rtu-1", None)]
+    assert ward.grown("rtu-1.past_excursion", -90, 33, peak=33.0, **said) == []
+    assert ward.true("rtu-1.past_excursion", -50, 33, peak=33.0, **said) == ["raise rtu-1.past_excursion N>AU !"]
 
 
 def test_a_child_is_listed_and_not_told() -> None:
@@ -318,5 +328,5 @@ def test_a_second_catch_up_is_told_though_the_first_is_not_acknowledged() -> Non
     second = {"late": True, "returned_at": T0 + 90 * SECOND, "members": ("GT-1.high",), "peak": 30.0}
     assert ward.true("rtu-1.past_excursion", 80, 30, **second) == ["re_raise rtu-1.past_excursion AU>AU !"]
     grown = second | {"returned_at": T0 + 95 * SECOND}
-    assert ward.true("rtu-1.past_excursion", 80, 31, **grown) == []
+    assert ward.grown("rtu-1.past_excursion", 80, 31, **grown) == []
     assert ward["rtu-1.past_excursion"].members == ("GT-1.high", "GT-1.high_high"), "what was told first is still named"

@@ -10,6 +10,7 @@ from support.sites import T0, raw, sensor, site
 from adapters.journal import Entry, Journal
 from adapters.spool import Spool
 from alerts.admit import Admission
+from alerts.command import Numbers
 from alerts.detect.engine import Engine
 from alerts.reading import SECOND
 from alerts.register import Register
@@ -28,7 +29,7 @@ class Hand:
 async def test_a_checkpoint_waits_for_its_frame_and_then_lets_the_spool_forget_it(tmp_path: Path) -> None:
     register = Register([site(sensor("GT-1"))])
     engine, admission = Engine(register, T0), Admission(register)
-    core = Core("north", "north-01", register, engine, admission, None, {}, {}, {})  # type: ignore[arg-type]  # no alarm is in play
+    core = Core("north", "north-01", register, engine, admission, Numbers(0), {}, {}, {})
     journal, spool = Journal(tmp_path / "journal.db"), Spool.open(tmp_path / "spool.db", register, Hand())
     checkpoints = Checkpoints(core, journal, spool)
     await journal.start()

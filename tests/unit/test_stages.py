@@ -132,8 +132,8 @@ async def test_a_step_of_a_red_chain_waits_no_longer_than_a_red_event() -> None:
 async def test_a_record_that_grew_without_an_event_is_kept_and_published() -> None:
     office = Office()
     said = {"late": True, "returned_at": T0, "members": ("GT-1.high",)}
-    for at, peak in ((-60, 30.0), (-90, 33.0)):
-        edge = office.ward.edge("rtu-1.past_excursion", EdgeKind.TRUE, at, peak, peak=peak, **said)
+    for kind, at, peak in ((EdgeKind.TRUE, -60, 30.0), (EdgeKind.GROWN, -90, 33.0)):
+        edge = office.ward.edge("rtu-1.past_excursion", kind, at, peak, peak=peak, **said)
         office.turn(office.ward.book.edges([edge], office.ward.moment))
     assert [len(entry.rows) for entry in office.journal.entries] == [1, 0]
     await office.journal.done()
