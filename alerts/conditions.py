@@ -135,7 +135,8 @@ class Conditions:
     def _seen(self, alarm: Alarm, edge: Edge, now: int) -> Alarm:
         """The alarm with what the edge and the sensor's standing say."""
         value = alarm.value if edge.value is None else edge.value
-        members = tuple(sorted({*alarm.members, *edge.members})) if edge.late else edge.members or alarm.members
+        named = () if edge.kind is EdgeKind.FALSE else edge.members  # an end names who is back, not what it was about
+        members = tuple(sorted({*alarm.members, *named})) if edge.late else named or alarm.members
         alarm = replace(alarm, members=members, value=value, peak=_peak(alarm, edge))
         sensor = self._watch.sources.sensor(edge.source)
         if sensor is None or edge.kind is EdgeKind.FALSE:

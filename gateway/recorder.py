@@ -40,6 +40,8 @@ PAUSE = 0.5
 RETRY_FIRST, RETRY_MOST = 0.5, 30.0
 """Seconds until a store that failed is tried again, doubling."""
 DAY = 86_400 * SECOND
+ASK_WITHIN = 10.0
+"""Seconds for a client to ask: one that connects and says nothing is let go."""
 STALLED = 60.0
 """Seconds for a client to take a piece of an answer; one that does not is given up, for it may hold up the store."""
 FORGET_EVERY = 3600 * SECOND
@@ -154,9 +156,10 @@ class Recorder:
             }
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One question, one answer. A client that goes away ends it."""
+        """One question, one answer. A client that goes away, or is too slow, ends it."""
         try:
-            line = await reader.readline()
+            async with asyncio.timeout(ASK_WITHIN):
+                line = await reader.readline()
             request = json.loads(line or b"null")
             if request and request.get("ask") == "file":
                 async with self._still:
@@ -178,7 +181,8 @@ class Recorder:
             writer.write(block(Block.END))
         except HazgateError as error:
             writer.write(block(Block.ERROR, str(error).encode()))
-        await writer.drain()
+        async with asyncio.timeout(STALLED):
+            await writer.drain()
 
     def _blocks(self, request: Mapping[str, Any]) -> Iterator[bytes]:
         archive = self._open()

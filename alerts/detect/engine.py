@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.alarm import LIMIT_CONDITIONS, LIMITS, Alarm, Condition
-from alerts.detect.batch import Columns, Detector, Round, rounds
+from alerts.detect.batch import Columns, Detector, Round, Sick, rounds
 from alerts.detect.calm import Calm
 from alerts.detect.health import CONDITION, Health
 from alerts.detect.limits import Limits
@@ -179,6 +179,8 @@ class Engine:
             if not alarm.state.active:
                 continue
             point = self.register.find(alarm.site, alarm.source)
+            if point is not None and alarm.value_lost:
+                self.columns.sick[point.index] |= Sick.OFFLINE  # whatever took its value, it has one when it speaks
             if point is not None and alarm.condition in LIMIT_CONDITIONS:
                 self.limits.adopt(point.index, alarm.condition, alarm.changed_at)
                 held[point.index, LIMITS.index(alarm.condition)] = True

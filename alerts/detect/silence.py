@@ -3,7 +3,7 @@
 `stale` is raised at the last arrival + the sensor's `stale` time, by the clock. When that moment comes and no sensor
 of the same device (two or more) was heard more than 2 s after this one's last arrival, the device is what is silent:
 one `{device}.offline` names them all, and their `stale` are listed under it. A reading of any of its sensors ends
-it; a sensor that stays silent after that is given its `stale` time again and is then told as its own.
+it; a sensor that stays silent after that has no value still, is given its `stale` time again and is then told as its own.
 """
 
 from __future__ import annotations
@@ -84,16 +84,19 @@ class Silence:
         # its clock runs again, and may be the only one that does
         self._due = min(self._due, arrival + int(self._columns.stale[sensor]))
         if device.offline:
-            self._online(device, at, arrival, out)
+            self._online(device, arrival)
+        if self._health.is_sick(sensor, Sick.OFFLINE):
+            self._health.heal(sensor, Sick.OFFLINE, at, out)
+            name = self._register[sensor].sensor.id
+            out.append(Edge(device.site, device.id, Condition.OFFLINE, EdgeKind.FALSE, at, members=(name,)))
         self._health.heal(sensor, Sick.STALE, at, out)
 
-    def _online(self, device: _Device, at: int, arrival: int, out: list[Edge]) -> None:
+    def _online(self, device: _Device, arrival: int) -> None:
+        """The device is back; each of its other sensors only when it speaks itself."""
         device.offline = False
         for sensor in device.sensors:
-            self._health.heal(sensor, Sick.OFFLINE, at, out)
             if self._columns.arrival[sensor] < arrival and self._health.is_sick(sensor, Sick.STALE):
                 self._expect(device, sensor, arrival)
-        out.append(Edge(device.site, device.id, Condition.OFFLINE, EdgeKind.FALSE, at))
 
     def _expect(self, device: _Device, sensor: int, since: int) -> None:
         device.orphans[sensor] = since + int(self._columns.stale[sensor])

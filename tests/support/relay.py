@@ -234,6 +234,11 @@ class Relay:
         self.ground.queue[self._tokens] = (topic, payload)
         self._on_loop(lambda: self.life.pipeline.message(topic, payload, retained=False, token=self._tokens))
 
+    def says(self, device: str, *, online: bool, site: str = "north") -> None:
+        """A device, or its will, says whether it is there."""
+        topic, payload = f"{PREFIX}/{site}/{device}/status", json.dumps({"online": online}).encode()
+        self._on_loop(lambda: self.life.pipeline.message(topic, payload, retained=False, token=0))
+
     def do(self, verb: str, alarm: str, by: str = "li", *, site: str = "north") -> list[Refusal | None]:
         """A person asks for something; the list gets the answer when it is durable."""
         answers: list[Refusal | None] = []
