@@ -32,7 +32,7 @@ class Conditions:
         self._watch.tiers.look_again()
         for group in self._together(edges):
             kind = group[0].kind
-            if kind is EdgeKind.TRUE or (kind is EdgeKind.GROWN and self._stands(group[0])):
+            if kind is EdgeKind.TRUE or (kind is EdgeKind.GROWN and self._watch.standing.active(f"{group[0].source}.{group[0].condition}")):
                 self._true(group, now)
             elif kind is EdgeKind.FALSE:
                 self._false(group[0], now)
@@ -77,11 +77,6 @@ class Conditions:
         self._watch.ledger.write(list(changes.values()), Cause(edges[0].at, now))
         if edges[0].condition in SICK:
             self._sickened(edges[0], now)
-
-    def _stands(self, edge: Edge) -> bool:
-        """Whether what has grown still waits for an answer: of what was answered for, nothing is told again."""
-        alarm = self._watch.standing.get(f"{edge.source}.{edge.condition}")
-        return alarm is not None and alarm.state.active
 
     def _raise(self, edge: Edge, now: int) -> Change:
         watch = self._watch
@@ -162,8 +157,7 @@ class Conditions:
     def _over_range(self, edge: Edge, now: int) -> None:
         """The value may be anything above the top: held until somebody has measured."""
         standing = self._watch.standing
-        named = standing.get(f"{edge.source}.{edge.condition}")
-        if named is None or not named.state.active:
+        if not standing.active(f"{edge.source}.{edge.condition}"):
             self._true([edge], now)
         upper = [alarm for alarm in standing.family(f"{edge.source}.up") if alarm.condition in UPPER and alarm.state.active]
         worst = family.lead(upper)

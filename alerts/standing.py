@@ -30,6 +30,11 @@ class Standing:
         """The alarm of this id, or None while it is normal."""
         return self._alarms.get(alarm)
 
+    def active(self, alarm: str) -> bool:
+        """Whether this alarm's condition stands."""
+        found = self._alarms.get(alarm)
+        return found is not None and found.state.active
+
     def family(self, family: str) -> list[Alarm]:
         """Its members that are not normal."""
         return self._group(f"family {family}")

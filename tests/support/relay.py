@@ -28,7 +28,9 @@ from alerts.reading import SECOND
 from alerts.site import Site
 from gateway import core
 from gateway.admission import Admit
+from gateway.canary import Canary
 from gateway.config import Config
+from gateway.desk import Desk
 from gateway.dispatch import Channel, Dispatch
 from gateway.hearing import Hearing
 from gateway.pipeline import Pipeline
@@ -153,7 +155,7 @@ class Life:
         self.hearing = Hearing(judged.gateway, judged.engine, self.watch, self, self.pipeline.arm)
         self.spool.on_committed = self._on_committed
         self.spool.on_sealed = lambda frame: self.checkpoints.sealed(frame, self.now())
-        telling.join(self.dispatch, self.pipeline)
+        telling.join(self.dispatch, self.pipeline, Canary(None, judged, cast("Desk", None), self.watch, self))
 
     def _on_committed(self, tokens: Sequence[int]) -> None:
         for token in tokens:
