@@ -124,7 +124,7 @@ class Life:
         self._shift = shift
         self.journal = Journal(ground.folder / "journal.db")
         self.recovered = self.journal.recover()
-        settings = SimpleNamespace(gateway=GATEWAY)
+        settings = SimpleNamespace(gateway=GATEWAY, canary=None)
         config = SimpleNamespace(sites=ground.sites, home_site=ground.sites[0], gateway=settings)
         self.core = core.build(cast("Config", config), self.recovered, self.now())
         self.spool = Spool.open(ground.folder / "spool.db", self.core.register, self)
