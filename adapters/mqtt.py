@@ -22,8 +22,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from adapters.client import Identity, Version
+from adapters.line import Counters, Publication
 from adapters.secret import Secret
-from adapters.session import Counters, Ending, Publication, Session
+from adapters.session import Ending, Session
 from adapters.tls import client_context, dial
 from alerts.ports import HazgateError
 from alerts.reading import SECOND
@@ -107,11 +108,13 @@ class Handlers:
 
     message(topic, payload, retained, token): for each message, once per delivery; must be quick and must not raise.
     `token` is what `Link.ack` takes, 0 for a message that needs none (QoS 0). state(state, reason): when the state
-    or its reason changed; the reason is a sentence, empty when there is nothing to say.
+    or its reason changed; the reason is a sentence, empty when there is nothing to say. barred(publication): asked just
+    before each is sent; a reason keeps it from being sent and is told as the broker's refusal would be.
     """
 
     message: Callable[[str, bytes, bool, int], None]
     state: Callable[[LinkState, str], None]
+    barred: Callable[[Publication], str | None] = lambda _publication: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,7 @@ class Link:
         self._settings = settings
         self._handlers = handlers
         identity = Identity(client_id, tuple(filters.items()), will, settings.seconds, settings.receive_maximum, settings.username, kept)
-        self._session = Session(identity, handlers.message, self._on_risen)
+        self._session = Session(identity, handlers.message, self._on_risen, handlers.barred)
         self._told = (LinkState.CONNECTING, "")
         self._risen_at: float | None = None
         self._stopping = False

@@ -9,19 +9,17 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
 import paho.mqtt.client as paho
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from adapters.client import Identity, Version, new_client, packet_properties
+from adapters.client import Identity, Version, new_client
+from adapters.line import SOON, Barred, Counters, Line, Publication
 
 _log = logging.getLogger(__name__)
 
@@ -39,89 +37,14 @@ class Ending(Enum):
     UNANSWERED = auto()
 
 
-@dataclass(slots=True)
-class Counters:
-    """What happened since the start. faults: messages whose handler raised; they stay unacknowledged."""
-
-    received: int = 0
-    published: int = 0
-    refused: int = 0
-    connections: int = 0
-    sessions_lost: int = 0
-    faults: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """One message to go out at QoS 1, or 0: then neither of the two is called.
-
-    done() is called when the broker has it, refused(reason) when the broker answers that it will not take it: one of
-    the two, once, over all connections. correlation: sent with it where MQTT 5 is spoken.
-    """
-
-    topic: str
-    payload: bytes
-    retain: bool = False
-    correlation: bytes | None = None
-    done: Callable[[], None] | None = None
-    refused: Callable[[str], None] | None = None
-    qos: int = 1
-
-
-@dataclass(slots=True)
-class Line:
-    """What waits to be published, and what is on its way (by packet id); both in order."""
-
-    waiting: deque[Publication] = field(default_factory=deque)
-    flying: dict[int, Publication] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.waiting) + len(self.flying)
-
-    def send(self, client: paho.Client, window: int) -> None:
-        """Hand over as much as the window takes."""
-        while self.waiting and len(self.flying) < window:
-            item = self.waiting[0]
-            answers = item.correlation is not None and client.protocol == paho.MQTTv5
-            properties = packet_properties(PacketTypes.PUBLISH, CorrelationData=item.correlation) if answers else None
-            info = client.publish(item.topic, item.payload, item.qos, item.retain, properties)
-            if info.rc not in (paho.MQTT_ERR_SUCCESS, paho.MQTT_ERR_NO_CONN):
-                return  # without a connection (NO_CONN) paho keeps the message and sends it itself after the next CONNACK
-            if self.waiting.popleft().qos:
-                self.flying[info.mid] = item
-
-    def recall(self) -> None:
-        """Put what was on its way back to the front, to be sent anew."""
-        self.waiting.extendleft(reversed(self.flying.values()))
-        self.flying.clear()
-
-    def settle(self, mid: int, code: ReasonCode, counters: Counters) -> None:
-        """The broker has answered for a packet id: tell whoever published it."""
-        item = self.flying.pop(mid, None)
-        if item is None:
-            return
-        try:
-            if code.is_failure:
-                counters.refused += 1
-                _log.error("the broker refuses a publication on %s: %s", item.topic, code)
-                if item.refused is not None:
-                    item.refused(str(code))
-            else:
-                counters.published += 1
-                if item.done is not None:
-                    item.done()
-        except Exception:  # noqa: BLE001  the caller's fault must not become paho's, which then handles the same packet for ever
-            _log.exception("what follows a publication on %s failed", item.topic)
-
-
 class Session:
     """The session, and the conversation about it if one is going on.
 
     message(topic, payload, retained, token): called for each message. risen(remark): called when subscribed; the
-    remark says what is amiss nevertheless, and is empty otherwise.
+    remark says what is amiss nevertheless, and is empty otherwise. barred: see `Line`.
     """
 
-    def __init__(self, identity: Identity, message: Callable[[str, bytes, bool, int], None], risen: Callable[[str], None]) -> None:
+    def __init__(self, identity: Identity, message: Callable[[str, bytes, bool, int], None], risen: Callable[[str], None], barred: Barred) -> None:
         self._identity = identity
         self._message = message
         self._risen = risen
@@ -132,20 +55,18 @@ class Session:
         self._known = False
         self._answered = False
         self._remarks: list[str] = []
-        self._crowded = False
         self._leaving = False
         self._paused = False
         self.up = False
         self.current: paho.MQTTMessage | None = None
         self.counters = Counters()
-        self.line = Line()
+        self.line = Line(self.counters, barred)
+        self._outliving: asyncio.TimerHandle | None = None
         self.speak(Version.V5)
 
     def speak(self, version: Version) -> None:
         """Begin anew with that version. Not while a conversation is going on."""
-        self.line.recall()
         self.version = version
-        self._crowded = False
         client = new_client(self._identity, version)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -160,14 +81,15 @@ class Session:
         self._over: asyncio.Future[tuple[Ending, str]] = self._loop.create_future()
         self._answered = False
         self._remarks.clear()
-        if self._crowded:
-            self.speak(self.version)
+        # paho would send what was on its way at once: more than the broker may take now, and before anything is subscribed
+        self.speak(self.version)
         try:
             self._client.greet(self._identity, sock, password)
             self._loop.add_reader(sock.fileno(), self._readable)
             await self._watch()
         finally:
             self._end(Ending.LOST, "the connection was given up")
+            self.line.lost(self._loop.time())
             self._client.drop()
             sock.close()
         return self._over.result()
@@ -181,9 +103,20 @@ class Session:
 
     def publish(self, item: Publication) -> None:
         """Send it as soon as there is a connection and room."""
-        self.line.waiting.append(item)
+        self.line.put(item)
         if self.up:
-            self.line.send(self._client, self._window)
+            self._send()
+
+    def _send(self) -> None:
+        self.line.send(self._client, self._window, self._loop.time())
+        if self.line.doubtful and self._outliving is None:
+            self._outliving = self._loop.call_later(SOON, self._outlived)
+
+    def _outlived(self) -> None:
+        self._outliving = None
+        if self.up:
+            self.line.outlived(self._loop.time())
+            self._send()
 
     def leave(self) -> None:
         """Say goodbye once everything is published."""
@@ -275,10 +208,7 @@ class Session:
         self._known = True
         self._keepalive = float(getattr(properties, "ServerKeepAlive", self._identity.keepalive))
         self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
-        if len(self.line.flying) > self._window:
-            self._crowded = True
-            self._end(Ending.LOST, "the broker takes fewer publications at once than before")
-        elif self.version is Version.V5:
+        if self.version is Version.V5:
             client.subscribe([(name, SubscribeOptions(qos=qos)) for name, qos in self._identity.filters])
         else:
             client.subscribe(list(self._identity.filters))
@@ -290,13 +220,13 @@ class Session:
         self.up = True
         self.counters.connections += 1
         self._risen("; ".join(self._remarks))
-        self.line.send(self._client, self._window)
+        self._send()
         if self._leaving:
             self.leave()
 
-    def _on_publish(self, client: paho.Client, _: object, mid: int, code: ReasonCode, _properties: Properties) -> None:
-        self.line.settle(mid, code, self.counters)
-        self.line.send(client, self._window)
+    def _on_publish(self, _client: paho.Client, _: object, mid: int, code: ReasonCode, _properties: Properties) -> None:
+        self.line.settle(mid, str(code) if code.is_failure else None)
+        self._send()
         if self._leaving:
             self.leave()
 

@@ -112,7 +112,7 @@ class App:
         command = lambda message, parts: self.desk.from_broker(message, parts)  # noqa: E731, PLW0108 - the desk is made below
         admit = Admit(self.broker.prefix, judged.admission, list(judged.register.sites), self.routes, command)
         detect = Detect(judged.engine, held=Fault.DETECT in self.faults)
-        telling = Telling(judged, self.journal, self._recovered)
+        telling = Telling(judged, self.journal, self._recovered, self.broker.prefix)
         stages = (admit, Record(self.spool, judged.admission), detect, self.live, telling.stage, self.write)
         books, chains = [book.due for book in judged.books.values()], [chaser.due for chaser in judged.chasers.values()]
         deadlines: list[Callable[[], int | None]] = [judged.engine.due, self.live.due, self.routes.sessions.due, *books, *chains]
@@ -137,6 +137,7 @@ class App:
         self.canary.connected = lambda: self.broker.link.state is LinkState.UP
         self.canary.publish = lambda reading: self.broker.publish(f"{self.broker.prefix}/{CANARY}/{CANARY}/readings", reading, False, None)
         telling.join(self.dispatch, self.pipeline, self.canary)
+        telling.heed(self.broker.refusals, self.pipeline)
 
     def steps(self) -> tuple[Step, ...]:
         """What is started, in this order, and stopped in the reverse one."""

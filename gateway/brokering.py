@@ -9,17 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 from adapters.codecs.command_json import encode_reply
 from adapters.mqtt import BrokerSettings, Handlers, Link, LinkState, Publication, ReplyTo
-from alerts.alarm import Refusal
+from alerts.alarm import Refusal, Tier
 from alerts.register import Register
 from gateway.publishing import status_bytes, status_topic
+from gateway.refusals import REFUSED_FOR, Refusals
 
 log = logging.getLogger("hazgate.broker")
 _FILTERS = {"+/readings": 1, "+/status": 1, "commands/+/+": 0}
 """Commands at QoS 0: a broker keeps none for a gateway that is away and repeats none after a crash, so no answer is given to an alarm its sender never saw."""
 MAX_WAITING, MAX_ROWS = 16_384, 131_072
 """Messages, and what was in them, read and not yet durable at which reading pauses, so that memory stays bounded; it goes on at half of it."""
-REFUSED_FOR = 300.0
-"""Seconds in which a topic that the broker refused is not tried again: mosquitto 2.0 ends the connection at every try, and a gateway without one is blind."""
 LAST_ACKNOWLEDGEMENTS = 1.0
 """Seconds that a stop waits for what was read to be durable: what is acknowledged now does not come twice."""
 MAX_AT_ONCE = 2**18
@@ -34,12 +33,12 @@ class Broker:
         self.prefix = settings.prefix
         filters = {f"{self.prefix}/{site}/{rest}": qos for site in register.sites for rest, qos in _FILTERS.items()} | dict(foreign)
         self._status_topic = status_topic(self.prefix, gateway)
-        handlers = Handlers(message=self._message, state=self._state)
+        self.refusals = Refusals(self.prefix, lambda publication: self.link.publish(publication))  # noqa: PLW0108 - the link is made below
+        handlers = Handlers(message=self._message, state=self._state, barred=self.refusals.barred)
         will = (self._status_topic, status_bytes(online=False))
         self.link = Link(settings, client_id=f"hazgate-{gateway}", filters=filters, will=will, handlers=handlers)
         self._waiting = 0
         self._taken = 0
-        self._refused: dict[str, float] = {}
         self._unheard_until = 0.0
         self._closed = False
         self._drained = asyncio.Event()
@@ -62,6 +61,7 @@ class Broker:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._drained.wait(), LAST_ACKNOWLEDGEMENTS)
         self.publish(self._status_topic, status_bytes(online=False), True, None)
+        self.refusals.stop()
         await self.link.stop()
 
     def _message(self, topic: str, payload: bytes, retained: bool, token: int) -> None:
@@ -94,28 +94,21 @@ class Broker:
             self.publish(self._status_topic, self.status(), True, None)
         self.on_state(state, reason)
 
-    def publish(self, topic: str, payload: bytes, retain: bool, done: Callable[[], None] | None) -> None:
-        """Send at QoS 1; `done` on the broker's PUBACK, over reconnects. A refusal counts as done: the broker will never take it."""
+    def publish(self, topic: str, payload: bytes, retain: bool, done: Callable[[], None] | None, tier: Tier = Tier.YELLOW) -> None:
+        """Send at QoS 1; `done` on the broker's PUBACK, over reconnects.
 
-        def refused(reason: str) -> None:
-            log.error("the broker refused a publication to %s: %s; the next try is in %.0f s", topic, reason, REFUSED_FOR)
-            self._refused[topic] = asyncio.get_running_loop().time() + REFUSED_FOR
-            if done is not None:
-                done()
-
-        if self._refused.get(topic, 0.0) > asyncio.get_running_loop().time():
-            if done is not None:
-                done()
-            return
-        self.link.publish(Publication(topic, payload, retain, done=done, refused=refused))
+        A refusal is told by `refusals`. It counts as done for what is not retained, for nobody wants it later; what is
+        retained waits until the broker takes it. `tier`: how much it matters that it is seen.
+        """
+        self.refusals.publish(Publication(topic, payload, retain, done=done), tier)
 
     def send(self, topic: str, payload: bytes) -> None:
-        """Send at QoS 0: nobody learns whether it arrived."""
-        self.link.publish(Publication(topic, payload, qos=0))
+        """Send at QoS 0: nobody learns whether it arrived, but that the broker ends the connection for it."""
+        self.refusals.publish(Publication(topic, payload, qos=0))
 
     def publish_notice(self, topic: str, payload: bytes, done: Callable[[], None], refused: Callable[[str], None]) -> None:
         """Send a person's message at QoS 1, not retained; one of the two is called."""
-        self.link.publish(Publication(topic, payload, done=done, refused=refused))
+        self.refusals.publish(Publication(topic, payload, done=done, refused=refused))
 
     def reply_to(self, site: str) -> ReplyTo | None:
         """Where the command being received wants its answer, if that is a place for answers: never one of our other topics."""
@@ -136,4 +129,7 @@ class Broker:
 
         body = encode_reply(identity, ok=refusal is None, reason=refusal)
         topic = to.topic if to is not None else f"{self.prefix}/{site}/replies/{identity}"
-        self.link.publish(Publication(topic, body, correlation=to.correlation if to is not None else None, refused=refused))
+        if to is not None:
+            self.link.publish(Publication(topic, body, correlation=to.correlation, refused=refused))
+        else:
+            self.refusals.publish(Publication(topic, body))

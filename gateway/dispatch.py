@@ -152,8 +152,10 @@ class Lane:
 class Dispatch:
     """Fans the outbox out to the broker and the channels. All on the loop's thread."""
 
-    def __init__(self, channels: Sequence[Channel], publish: Callable[[str, bytes, bool, Callable[[], None]], None], journal: Journal, clock: Clock) -> None:
-        """`publish(topic, payload, retain, done)` hands a message to the broker connection."""
+    def __init__(
+        self, channels: Sequence[Channel], publish: Callable[[str, bytes, bool, Callable[[], None], Tier], None], journal: Journal, clock: Clock
+    ) -> None:
+        """`publish(topic, payload, retain, done, tier)` hands a message to the broker connection."""
         self.clock = clock
         self.counters = Counters()
         self._publish = publish
@@ -184,7 +186,7 @@ class Dispatch:
             self.counters.published += 1
             self._journal.commit(Entry(published=[(outgoing.key, outgoing.number)]))
 
-        self._publish(outgoing.target, outgoing.body, outgoing.retain, done)
+        self._publish(outgoing.target, outgoing.body, outgoing.retain, done, Tier(outgoing.tier or Tier.YELLOW))
 
     def notify(self, outgoing: Outgoing, notice: Notice, *, may_repeat: bool = False) -> None:
         """Queue a notice for its channel. The channel's timeout counts from here, however long the queue is."""

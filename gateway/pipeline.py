@@ -80,6 +80,10 @@ class Pipeline:
         self._settled.append(settled)
         self._schedule()
 
+    def nudge(self) -> None:
+        """Have a turn though nothing came."""
+        self._schedule()
+
     def _schedule(self) -> None:
         if not self._scheduled:
             self._scheduled = True

@@ -35,7 +35,9 @@ class Scribe:
             body = alarm_json.event_bytes(event, site)
             entry.rows.append(Row(event.sequence, site.site, event.alarm.id, event.kind, event.at, event.recorded_at, event.key, body))
             topic = f"{self._prefix}/{site.site}/alarm-events"
-            entry.outgoing.append(Outgoing(f"event/{event.sequence}", event.sequence, site.site, event.alarm.occurrence, PUBLISH, "", topic, body))
+            entry.outgoing.append(
+                Outgoing(f"event/{event.sequence}", event.sequence, site.site, event.alarm.occurrence, PUBLISH, "", topic, body, tier=event.alarm.tier)
+            )
         for name, book in self._books.items():
             for alarm in book.touched().values():
                 gone = alarm.state is State.NORMAL
@@ -56,7 +58,7 @@ class Scribe:
         owner = f"gateways/{self._gateway}" if alarm.source == self._gateway else alarm.site
         topic = f"{self._prefix}/{owner}/alarms/{alarm.id}"
         body = b"" if alarm.state is State.NORMAL else alarm_json.alarm_bytes(alarm, self._sites[alarm.site])
-        return Outgoing(f"alarm/{alarm.site}/{alarm.id}", alarm.sequence, alarm.site, alarm.occurrence, PUBLISH, "", topic, body, retain=True)
+        return Outgoing(f"alarm/{alarm.site}/{alarm.id}", alarm.sequence, alarm.site, alarm.occurrence, PUBLISH, "", topic, body, retain=True, tier=alarm.tier)
 
     def _notice(self, notice: Notice, event: Event | None, now: int) -> tuple[Outgoing, Notice]:
         site = self._sites[notice.site]

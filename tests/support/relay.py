@@ -21,7 +21,7 @@ from support.virtual import VirtualLoop
 from adapters.journal import Journal
 from adapters.mqtt import LinkState
 from adapters.spool import Spool
-from alerts.alarm import Refusal, Verb
+from alerts.alarm import Refusal, Tier, Verb
 from alerts.command import Command
 from alerts.ports import Delivery, Permanent, Receipt, Transient
 from alerts.reading import SECOND
@@ -144,7 +144,7 @@ class Life:
         self.scribe = Scribe(PREFIX, judged.gateway, judged.books, judged.register.sites, judged.numbers)
         self.live = Live(judged.books)
         self.write = Write(self.scribe, self.journal, lambda parcel: parcel.tell(self.dispatch))
-        telling = Telling(judged, self.journal, self.recovered)
+        telling = Telling(judged, self.journal, self.recovered, PREFIX)
         admit = Admit(PREFIX, judged.admission, list(judged.register.sites), routes, lambda *_command: None)
         stages = (admit, Record(self.spool, judged.admission), Detect(judged.engine, held=False), self.live, telling.stage, self.write)
         books, chains = [book.due for book in judged.books.values()], [chaser.due for chaser in judged.chasers.values()]
@@ -162,7 +162,7 @@ class Life:
             del self.ground.queue[token]
         self.write.judged_through = self.checkpoints.committed()
 
-    def _publish(self, topic: str, payload: bytes, retain: bool, done: Callable[[], None]) -> None:
+    def _publish(self, topic: str, payload: bytes, retain: bool, done: Callable[[], None], _tier: Tier) -> None:
         def arrive() -> None:
             if retain:
                 self.ground.retained[topic] = payload

@@ -20,7 +20,7 @@ class Post:
     def __init__(self, kept: str | None = None) -> None:
         self.kept: list[str] = []
         self.failures = Failures(lambda texts: self.kept.append(texts[FAILURES]))
-        self.failures.resume(kept, [site(sensor("GT-1"))])
+        self.failures.resume(kept, [site(sensor("GT-1"))], "hazgate/v1")
 
     def fails(self, notice: Notice = NOTICE, words: str = "refused") -> None:
         """A message was given up."""
@@ -73,3 +73,13 @@ def test_a_restart_forgets_no_failure_but_those_of_whoever_is_no_longer_reached_
     after = Post(post.kept[-1])
     assert after.failures.found() == [(Tier.ORANGE, "li over desk: refused (GT-1.high)")]
     assert after.failures.channels() == {"desk"}
+
+
+def test_a_topic_that_the_broker_does_not_take_is_among_them_until_it_does_over_a_restart_too() -> None:
+    post = Post()
+    for topic in ("hazgate/v1/north/alarms/+", "hazgate/v1/south/state", "spBv1.0/g/NCMD/e"):
+        post.failures.refused(topic, Tier.ORANGE, "Not authorized")
+    after = Post(post.kept[-1])
+    assert after.failures.found() == [(Tier.ORANGE, "hazgate/v1/north/alarms/+: Not authorized")], "of what is still ours"
+    after.failures.taken("hazgate/v1/north/alarms/+")
+    assert Post(after.kept[-1]).failures.found() == []
