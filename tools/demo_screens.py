@@ -1,4 +1,4 @@
-"""Plays the demos and draws their live view, one second before something is done about the incident, into docs/sites/screens/.
+"""Plays the demos and draws their live view, a moment before something is done about the incident, into docs/sites/screens/.
 
 Run as `make demo-screens`, or with names of demos for those alone. Each picture is the real view of a real run: broker, gateway,
 simulators and officer as `hazgate demo` starts them, at the size of a terminal of 110 columns and 34 lines. A run that ends
@@ -33,7 +33,8 @@ from simulators.shipped import DEFAULT, Shipped, shipped
 
 SCREENS: Final = Path(__file__).resolve().parents[1] / "docs" / "sites" / "screens"
 WIDTH, HEIGHT = 110, 34
-BEFORE: Final = SECOND
+BEFORE: Final = 3 * SECOND // 2
+"""Before something is done: late enough for the officer to have begun, and early enough for something to wait for an answer."""
 AT_ONCE: Final = 3
 """Demos that play at the same time."""
 FONTS: Final = '"DejaVu Sans Mono", "Noto Sans Mono CJK SC", Menlo, Consolas, monospace'

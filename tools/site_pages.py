@@ -40,7 +40,7 @@ Hardware that nobody has at hand, played by `simulators/`: each scenario has a s
 which alarms it must cause, by when, and which it must not. `make site-pages` writes this page from them.
 
 `hazgate demo NAME` plays a site of each kind with an incident of about a minute: broker, gateway, devices, a duty officer and the live
-view, which is shown here as `make demo-screens` found it in a real run, one second before something is done about the incident.
+view, which is shown here as `make demo-screens` found it in a real run, a moment before something is done about the incident.
 `hazgate simulate simulators/scenarios/NAME.yaml` plays a scenario that is marked live in real time against a broker of yours; with
 `--offline FILE` any of them is written down in virtual time.
 

@@ -29,7 +29,7 @@ from gateway.demo.reckoning import Simulated
 T = TypeVar("T")
 
 PREFIX: Final = "hazgate/v1"
-READY_WITHIN: Final = 20.0
+READY_WITHIN: Final = 30.0
 PHASE: Final = re.compile(r"\s*[\d.]+ s  ([\w-]+): (.*)")
 """How `hazgate simulate` tells that a phase begins."""
 

@@ -203,7 +203,7 @@ def _trouble(body: SensorBody) -> str:
         return ", ".join(body.sick).replace("_", " ")
     if body.over_range:
         return "over range"
-    return "" if body.good else "no fresh good reading"
+    return "" if body.good else "no good reading"
 
 
 def _curve(shown: Shown, room: int) -> Text:

@@ -201,7 +201,7 @@ def test_a_sensor_without_a_fresh_reading_is_not_green() -> None:
     picture = incident()
     picture.alarms = []
     picture.take_sensors([sensor("GT-00", 0.0, 11, good=False)])
-    assert "○ GT-00  no fresh good reading (last 0.0)" in drawn(picture, 110, 34)
+    assert "○ GT-00  no good reading (last 0.0)" in drawn(picture, 110, 34)
 
 
 @pytest.mark.parametrize("width", [80, 110, 200])
