@@ -10,7 +10,7 @@ SLOW := tests/integration tests/acceptance
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev system-packages demo test test-fast check fix bench bundle site-pages
+.PHONY: help install install-dev system-packages demo test test-fast check fix bench bundle site-pages demo-screens
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -67,3 +67,6 @@ bundle: install  ## make dist/hazgate-….tar, which installs without a network 
 
 site-pages: install-dev  ## write docs/sites.md and its pictures from the scenarios
 	@$(BIN)/python tools/site_pages.py
+
+demo-screens: install-dev  ## play every demo and draw its live view for docs/sites.md, in four minutes
+	@$(BIN)/python tools/demo_screens.py

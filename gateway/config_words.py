@@ -10,6 +10,7 @@ from typing import Any, Final, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from adapters.secret import Secret
+from alerts.alarm import Condition
 from alerts.written import ID
 from gateway.config_yaml import Keys
 
@@ -43,6 +44,8 @@ MISSING: Final = {
 }
 """What to write for a key that must be there."""
 
+FEW: Final = 12
+"""Words that are listed without looking for the nearest."""
 AN_ID: Final = "an id of 1 to 40 letters, digits, - and _, beginning with a letter or digit"
 _PATTERNS: Final = (
     (ID, AN_ID),
@@ -76,7 +79,7 @@ def choice(word: object, known: Iterable[str], what: str, where: str = "this fil
     """`'x' is no {what} of {where}` with the nearest known word, or all of them if they are few."""
     words = sorted(known)
     hint = nearest(word, words)
-    if not hint and 0 < len(words) <= 12:
+    if not hint and 0 < len(words) <= FEW:
         hint = f" (known: {', '.join(words)})"
     return f"{shown(word)} is no {what} of {where}{hint}"
 
@@ -84,9 +87,10 @@ def choice(word: object, known: Iterable[str], what: str, where: str = "this fil
 def _expected(error: dict[str, Any]) -> str:
     options = re.findall(r"'([^']*)'", error["ctx"]["expected"]) or re.findall(r"\d+", error["ctx"]["expected"])
     given = shown(error["input"])
-    if len(options) > 12:
-        return f"{given} is no name that is known here{nearest(error['input'], options)}; `hazgate schema events` lists them"
-    return f"expected {' or '.join(filter(None, [', '.join(options[:-1]), options[-1]]))}, not {given}"
+    hint = nearest(error["input"], options) if len(options) > FEW else ""
+    if set(options) == set(Condition):
+        return f"{given} is no condition of an alarm{hint}; `hazgate schema events` lists them"
+    return f"expected {' or '.join(filter(None, [', '.join(options[:-1]), options[-1]]))}, not {given}{hint}"
 
 
 def _pattern(error: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from `hazgate simulate --offline`, the same every time for the scenario's seed.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import subprocess
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any, Final
+from xml.etree import ElementTree as ET
 
 import yaml
 
@@ -24,6 +26,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 SCENARIOS: Final = ROOT / "simulators" / "scenarios"
 PAGE: Final = ROOT / "docs" / "sites.md"
 PICTURES: Final = ROOT / "docs" / "sites"
+SCREENS: Final = PICTURES / "screens"
+SVG: Final = "{http://www.w3.org/2000/svg}"
 PANELS, COLUMNS, POINTS = 8, 4, 90
 WIDTH, HEIGHT, GAP = 220, 120, 12
 COLORS: Final = {"red": "#c62828", "orange": "#e67700", "yellow": "#b8930a", "blue": "#1864ab"}
@@ -35,10 +39,12 @@ INTRODUCTION: Final = """\
 Hardware that nobody has at hand, played by `simulators/`: each scenario has a site, a course of events, and an oracle that says
 which alarms it must cause, by when, and which it must not. `make site-pages` writes this page from them.
 
-`hazgate simulate simulators/scenarios/NAME.yaml` plays a scenario that is marked live in real time against a broker; with
+`hazgate demo NAME` plays a site of each kind with an incident of about a minute: broker, gateway, devices, a duty officer and the live
+view, which is shown here as `make demo-screens` found it in a real run, a moment before something is done about the incident.
+`hazgate simulate simulators/scenarios/NAME.yaml` plays a scenario that is marked live in real time against a broker of yours; with
 `--offline FILE` any of them is written down in virtual time.
 
-In the pictures: up to eight sensors, first those whose alarms the scenario must cause. Horizontal lines are limits set in the
+In the pictures of readings: up to eight sensors, first those whose alarms the scenario must cause. Horizontal lines are limits set in the
 site's file, vertical ones phases of the scenario, and a triangle below marks the moment by which an alarm must have come, in the
 color of its tier.
 """
@@ -51,6 +57,13 @@ class Scenario:
     name: str
     script: dict[str, Any]
     site: dict[str, Any]
+    about: tuple[str, ...]
+    """What the site is, in a sentence, and what goes wrong, in paragraphs: what stands above the files."""
+
+    @property
+    def demo(self) -> str:
+        """What the demo calls it, if it was made to be watched; else nothing."""
+        return self.name.removesuffix("-demo") if f"-{self.name}".endswith("-demo") else ""
 
     @property
     def musts(self) -> list[dict[str, Any]]:
@@ -59,18 +72,32 @@ class Scenario:
 
 
 def scenarios() -> list[Scenario]:
-    """All that are shipped, by name."""
+    """All that are shipped: those made to be watched, the default one first, then the others, by name."""
     found = []
     for path in sorted(SCENARIOS.glob("*.yaml")):
         script = yaml.safe_load(path.read_text(encoding="utf-8"))
-        site = yaml.safe_load((path.parent / script["site"]).read_text(encoding="utf-8"))
-        found.append(Scenario(path.stem, script, site))
-    return found
+        site = path.parent / script["site"]
+        about = (f"{_comment(site)[0].partition('. ')[0].rstrip('.')}.", *_comment(path))
+        found.append(Scenario(path.stem, script, yaml.safe_load(site.read_text(encoding="utf-8")), about))
+    return sorted(found, key=lambda scenario: (not scenario.demo, scenario.name != "demo"))
+
+
+def _comment(path: Path) -> list[str]:
+    """The paragraphs of the comment at the head of a file."""
+    head = itertools.takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    return [" ".join(part.split()) for part in "\n".join(line.removeprefix("#") for line in head).split("\n\n")]
 
 
 def page() -> str:
     """The text of docs/sites.md."""
-    return "\n".join([INTRODUCTION, *(line for scenario in scenarios() for line in _section(scenario))])
+    found = scenarios()
+    table = ["| demo | site | what goes wrong |", "|---|---|---|", *(_row(scenario) for scenario in found if scenario.demo), ""]
+    return "\n".join([INTRODUCTION, *table, *(line for scenario in found for line in _section(scenario))])
+
+
+def _row(scenario: Scenario) -> str:
+    command = "hazgate demo" if scenario.demo == "demo" else f"hazgate demo {scenario.demo}"
+    return f"| [`{command}`](#{scenario.name}) | {scenario.about[0]} | {scenario.about[1]} |"
 
 
 def _section(scenario: Scenario) -> list[str]:
@@ -83,6 +110,9 @@ def _section(scenario: Scenario) -> list[str]:
         "",
         f"{script['title']}{'; plays live' if script.get('live') else ''}.",
         "",
+        f"{scenario.about[0]} {' '.join(scenario.about[1:])}",
+        "",
+        *_screen(scenario),
         f"![The simulated readings of {scenario.name}](sites/{scenario.name}.svg)",
         "",
         f"- Site `{site['site']}`, {site['name']}: {zones}.",
@@ -91,6 +121,15 @@ def _section(scenario: Scenario) -> list[str]:
         f"- Must cause: {', '.join(musts) or 'nothing'}.",
         "",
     ]
+
+
+def _screen(scenario: Scenario) -> list[str]:
+    """The live view and what the officer sees on it, in the picture's own words."""
+    if not scenario.demo:
+        return []
+    view = ET.parse(SCREENS / f"{scenario.demo}.svg").find(f"{SVG}desc")  # noqa: S314 - our own picture
+    seen = "" if view is None else str(view.text)
+    return [f"![The live view of this demo](sites/screens/{scenario.demo}.svg)", "", f"What the officer sees: {seen}", ""]
 
 
 def _event(event: dict[str, Any]) -> str:

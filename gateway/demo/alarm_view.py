@@ -7,7 +7,7 @@ from typing import Final
 
 from rich.text import Text
 
-from alerts.alarm import Color, State
+from alerts.alarm import LIMIT_CONDITIONS, Color, State
 from alerts.chain import CHASING
 from gateway.api.models import AlarmBody
 from gateway.demo import paint
@@ -25,6 +25,7 @@ STATES: Final = {
 }
 """A tick says that it was acknowledged, capitals that it was not."""
 MARGIN: Final = " " * (CHIP_WIDTH + 1)
+LONGEST_ID: Final = 24
 
 
 class Detail(Enum):
@@ -33,7 +34,19 @@ class Detail(Enum):
     ALL = "where, what to do, who was told, in as many lines as that takes"
     CUT = "the same, in a line each"
     ACTION = "where and what to do"
+    FOLDED = "the same, with the alarms folded under it in its own line"
+    WAITING = "likewise, but where and what to do only while it waits for an answer"
     LINE = "a single line"
+
+    @property
+    def folds(self) -> bool:
+        """Whether folded alarms have no line of their own."""
+        return self in (Detail.FOLDED, Detail.WAITING, Detail.LINE)
+
+
+def wanted(picture: Picture, now: int, width: int, most: int) -> int:
+    """How many of `most` lines the section can use."""
+    return min(most, 1 + len(_fitting(picture, now, width, most - 1)))
 
 
 def alarms(picture: Picture, now: int, width: int, height: int) -> list[Text]:
@@ -44,18 +57,25 @@ def alarms(picture: Picture, now: int, width: int, height: int) -> list[Text]:
     heading = paint.title("Alarms", width, remark)
     if not listed:
         return paint.filled([heading, Text(" none", INK[Color.GREEN])], height, width)
-    lines: list[Text] = []
-    for detail in Detail:
-        lines = _lines(picture, now, width, detail)
-        if len(lines) < height:
-            break
+    lines = _fitting(picture, now, width, height - 1)
     if len(lines) >= height:
         lines = [*lines[: height - 2], Text(f"{MARGIN}… and {len(lines) - height + 2} more", "dim")]
     return paint.filled([heading, *lines], height, width)
 
 
+def _fitting(picture: Picture, now: int, width: int, room: int) -> list[Text]:
+    """As much as `room` lines hold; a line for each lead, if even that is more."""
+    lines: list[Text] = []
+    for detail in Detail:
+        lines = _lines(picture, now, width, detail)
+        if len(lines) <= room:
+            break
+    return lines
+
+
 def _lines(picture: Picture, now: int, width: int, detail: Detail) -> list[Text]:
-    return [line for alarm in _folded(picture.alarms) for line in (_row(picture, alarm, now, width, detail), *_details(picture, alarm, width, detail))]
+    shown = [alarm for alarm in _folded(picture.alarms) if alarm.lead or not detail.folds]
+    return [line for alarm in shown for line in (_row(picture, alarm, now, width, detail), *_details(picture, alarm, width, detail))]
 
 
 def _folded(listed: list[AlarmBody]) -> list[AlarmBody]:
@@ -67,25 +87,36 @@ def _folded(listed: list[AlarmBody]) -> list[AlarmBody]:
 
 def _row(picture: Picture, alarm: AlarmBody, now: int, width: int, detail: Detail) -> Text:
     urgent = alarm.state.unacknowledged and alarm.lead
+    folded = [other for other in picture.alarms if other.family == alarm.family and not other.lead] if detail.folds else []
     cells: list[tuple[Text | str, int]] = [
         (paint.chip(alarm.tier), CHIP_WIDTH),
-        (Text(alarm.alarm if alarm.lead else f"└ {alarm.alarm}", "bold" if urgent else "dim" if not alarm.lead else ""), 18),
+        (Text(alarm.alarm if alarm.lead else f"└ {alarm.alarm}", "bold" if urgent else "dim" if not alarm.lead else ""), _id_width(picture)),
         (Text(STATES[alarm.state], "bold blink" if urgent else ""), 9),
-        (Text(_measure(picture, alarm), "" if alarm.lead else "dim"), 13),
+        (Text(_measure(picture, alarm), "" if alarm.lead else "dim"), 15),
         (Text(paint.age_text(now - instant(alarm.raised_at)), "dim"), 5),
-        (Text("1st" if alarm.first_out else "", "bold magenta"), 3),
+        (Text("1st" if any(each.first_out for each in (alarm, *folded)) else "", "bold magenta"), 3),
     ]
     left = width - sum(size + 1 for _, size in cells)
-    people = _briefly(picture, alarm) if alarm.lead and detail in (Detail.ACTION, Detail.LINE) else Text("" if alarm.lead else "folded", "dim")
+    people = _briefly(picture, alarm) if alarm.lead and detail not in (Detail.ALL, Detail.CUT) else Text("" if alarm.lead else "folded", "dim")
+    others = f"  + {', '.join(other.condition for other in folded)}" if folded else ""
+    if people.cell_len + len(others) <= left:
+        people = Text.assemble(people, (others, "dim"))
     return paint.row([*cells, (people, left)])
+
+
+def _id_width(picture: Picture) -> int:
+    """Cells of the longest id, with room for the corner of a folded one, within bounds."""
+    return min(LONGEST_ID, max(18, *(len(alarm.alarm) + (0 if alarm.lead else 2) for alarm in picture.alarms)))
 
 
 def _details(picture: Picture, alarm: AlarmBody, width: int, detail: Detail) -> list[Text]:
     """What follows a lead: where and what to do, who was told and who answered."""
-    if not alarm.lead or detail is Detail.LINE:
+    if not alarm.lead or detail is Detail.LINE or (detail is Detail.WAITING and not alarm.state.unacknowledged):
         return []
-    action = Text(": ".join(words for words in (alarm.place, alarm.action) if words), "italic")
-    texts = [action] if detail is Detail.ACTION else [action, _people(picture, alarm)]
+    # what the site file says to do is about its limits, not about the instrument
+    action = alarm.action if alarm.condition in LIMIT_CONDITIONS else "look at the instrument" if alarm.sensor else alarm.action
+    told_to = Text(": ".join(words for words in (alarm.place, action) if words), "italic")
+    texts = [told_to, _people(picture, alarm)] if detail in (Detail.ALL, Detail.CUT) else [told_to]
     room = width - len(MARGIN)
     return [Text(MARGIN) + line for text in texts for line in (paint.wrapped(text, room) if detail is Detail.ALL else [paint.fit(text, room)])]
 
@@ -94,8 +125,12 @@ def _measure(picture: Picture, alarm: AlarmBody) -> str:
     """The value as it is now against the limit, in its unit; once it has returned, the worst value that the alarm carries."""
     if alarm.limit is None or alarm.peak is None:
         return ""
-    live = next((sensor.value for sensor in picture.sensors if sensor.sensor == alarm.sensor), None) if alarm.active else alarm.peak
-    return "no value" if live is None else f"{live:g}/{alarm.limit:g} {alarm.unit or ''}"
+    sensor = next((sensor for sensor in picture.sensors if sensor.sensor == alarm.sensor), None)
+    value = alarm.peak if sensor is None or not alarm.active else sensor.value
+    if value is None:
+        return "no value"
+    shown = f"{value:g}" if sensor is None else paint.number(value, sensor.range[1] - sensor.range[0])
+    return f"{shown}/{alarm.limit:g} {alarm.unit or ''}"
 
 
 def _briefly(picture: Picture, alarm: AlarmBody) -> Text:

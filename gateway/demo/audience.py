@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Final, Self
+from typing import Self
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
@@ -13,10 +13,6 @@ from alerts.reading import SECOND
 from gateway.demo import screen
 from gateway.demo.picture import Picture
 
-NOTICE: Final = """\
-This is a simulation: no real site is guarded. Its off-delays are shortened to 5 s, so that the incident is over within 45 s.
-hazgate is not a gas detection and alarm system, a fire alarm system or a safety-instrumented system; `hazgate --version` says more."""
-
 
 class Reader:
     """Plain lines on stderr: each note of the picture, with the seconds since the site came to life."""
@@ -24,7 +20,7 @@ class Reader:
     def __init__(self, picture: Picture) -> None:
         self._picture = picture
         self._shown = 0
-        _write(NOTICE)
+        _write(picture.plot.notice)
 
     def __enter__(self) -> Self:
         return self
@@ -59,7 +55,7 @@ class Screen:
         self._console = console
         self._clock = SystemClock()
         self._live = Live(self, console=console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
-        console.print(NOTICE, highlight=False)
+        console.print(picture.plot.notice, highlight=False)
 
     def __enter__(self) -> Self:
         self._live.start(refresh=True)

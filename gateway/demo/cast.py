@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import Callable
+import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -20,13 +21,15 @@ from gateway.demo import brokers, parts
 from gateway.demo.client import Client
 from gateway.demo.heard import Heard, Told
 from gateway.demo.listener import SUBSCRIBED
-from gateway.demo.parts import Part
+from gateway.demo.parts import EndedAtStart, Part
 from gateway.demo.picture import Picture
 from gateway.demo.receiver import Receiver
 from gateway.demo.reckoning import Simulated
 
+T = TypeVar("T")
+
 PREFIX: Final = "hazgate/v1"
-READY_WITHIN: Final = 20.0
+READY_WITHIN: Final = 30.0
 PHASE: Final = re.compile(r"\s*[\d.]+ s  ([\w-]+): (.*)")
 """How `hazgate simulate` tells that a phase begins."""
 
@@ -55,31 +58,41 @@ class Cast:
         self._plan = plan
         self._picture = picture
         self._folder = folder
+        self._name = f"demo-{secrets.token_hex(4)}"
         self._clock = SystemClock()
         self._subscribed = False
         self._receiver = Receiver(self._clock, self._told)
         self._loop = asyncio.get_running_loop()
 
-    async def start_broker(self, port: int) -> brokers.Broker:
-        """The broker, on a port of loopback. Raises Unplayable."""
-        broker = await brokers.start(self._folder, port)
+    async def start_broker(self) -> brokers.Broker:
+        """The broker, on a free port of loopback. Raises Unplayable."""
+        broker = await _on_a_free_port(lambda port: brokers.start(self._folder, port))
         self.parts.append(broker.part)
         self._picture.broker, self._picture.remark = broker.part.name, broker.remark
         return broker
 
-    async def start_gateway(self, broker: str, client: Client) -> None:
-        """The gateway and the demo's own ear at the broker; both are connected afterwards. Raises Unplayable."""
+    async def start_gateway(self, broker: str) -> Client:
+        """The gateway and the demo's own ear at the broker; both are connected afterwards. The way to the gateway. Raises Unplayable."""
         self._receiver.start()
-        config = self._folder / "hazgate.yaml"
-        config.write_text(json.dumps(self._config(broker, client.port)))
-        gateway = await self._part("gateway", [*parts.PYTHON, "gateway.cli.main", "run", str(config)])
         ear = await self._part("listener", [*parts.PYTHON, "gateway.demo.listener", broker, PREFIX, self._plan.site], self._on_event)
-        await parts.until(lambda: self._takes_readings(client), gateway, READY_WITHIN)
+        client = await _on_a_free_port(lambda port: self._gateway(broker, port))
         await parts.until(lambda: self._subscribed, ear, READY_WITHIN)
+        return client
+
+    async def _gateway(self, broker: str, port: int) -> Client:
+        client, config = Client(port), self._folder / "hazgate.yaml"
+        config.write_text(json.dumps(self._config(broker, port)))
+        gateway = await self._part("gateway", [*parts.PYTHON, "gateway.cli.main", "run", str(config)])
+        try:
+            await parts.until(lambda: self._takes_readings(client), gateway, READY_WITHIN)
+        except EndedAtStart:
+            self.parts.remove(gateway)
+            raise
+        return client
 
     def _config(self, broker: str, port: int) -> dict[str, object]:
         return {
-            "gateway": "demo-01",
+            "gateway": self._name,
             "data_dir": str(self.data_dir),
             "broker": {"url": broker},
             "api": {"listen": f"127.0.0.1:{port}"},
@@ -90,10 +103,12 @@ class Cast:
         }
 
     def _takes_readings(self, client: Client) -> bool:
-        """Whether the gateway is connected; with a fault point it never says that it is well."""
+        """Whether our gateway, and not somebody else's on that port, is connected; with a fault point it never says that it is well."""
         try:
             health = Health.model_validate_json(client.ask("GET", "/health", None).body)
         except (Transient, ValidationError):
+            return False
+        if health.gateway != self._name:
             return False
         self._picture.health = health
         return health.ingesting or (health.link == "up" and bool(health.faults))
@@ -142,3 +157,11 @@ class Cast:
     def _hear_told(self, told: Told) -> None:
         self._picture.was_told(told)
         self.on_told(told)
+
+
+async def _on_a_free_port(start: Callable[[int], Awaitable[T]]) -> T:
+    """What `start` makes on a port; on another one if it ended at once, as it does when somebody was faster. Raises EndedAtStart."""
+    for _ in range(parts.TRIES - 1):
+        with contextlib.suppress(EndedAtStart):
+            return await start(parts.free_port())
+    return await start(parts.free_port())

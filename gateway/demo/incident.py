@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Sequence
+from enum import Enum
 from typing import Final
 
 from alerts.alarm import LIMIT_CONDITIONS, EventKind, State
 from gateway.demo.heard import AlarmEvent, Told, instant
 
 
-class Stage(StrEnum):
-    """The incident from beginning to end."""
+class Stage(Enum):
+    """The incident from beginning to end. The plant reaches the stages of PLANT, the gateway and the officer reach the others."""
 
     QUIET = "quiet"
-    LEAK = "leak"
+    TROUBLE = "trouble"
     DETECTED = "detected"
     TOLD = "told"
     ACKNOWLEDGED = "acknowledged"
-    ISOLATED = "isolated"
+    REMEDY = "remedy"
     RETURNED = "returned"
     RESET = "reset"
     OVER = "over"
 
 
-PHASES: Final = frozenset({Stage.QUIET, Stage.LEAK, Stage.ISOLATED})
-"""Stages that the plant reaches; the simulator's phases have the same names. The others are the gateway's and the officer's."""
+PLANT: Final = (Stage.QUIET, Stage.TROUBLE, Stage.REMEDY)
+"""Reached by the first three phases of the scenario, under whose names they are shown."""
+AFTERWARDS: Final = (Stage.RETURNED, Stage.RESET, Stage.OVER)
+"""Stages of which none is reached any more once another alarm is raised."""
 
 
 class Incident:
-    """`reached` says when each stage was reached for the first time, ns. A limit alarm is one of a gas, a pressure …, not of a sick sensor."""
+    """`reached` says when each stage was reached, ns. A limit alarm is one of a gas, a pressure …, not of a sick sensor.
 
-    def __init__(self) -> None:
+    names: of the scenario's stages, in order. A scenario with fewer than three phases has no remedy.
+    """
+
+    def __init__(self, phases: Sequence[str]) -> None:
+        """`phases`: of the scenario's plant, by name."""
+        self._phases = dict(zip(phases, PLANT, strict=False))
+        called = {stage: name for name, stage in self._phases.items()}
+        self.names = {stage: called.get(stage, stage.value) for stage in Stage if stage in called or stage not in PLANT}
         self.reached: dict[Stage, int] = {}
         self._standing: dict[str, State] = {}
+        self._was_reset = False
 
     @property
     def began(self) -> int | None:
@@ -51,8 +62,8 @@ class Incident:
 
     def phase(self, name: str, at: int) -> None:
         """The simulator has said that a phase begins."""
-        if name in PHASES:
-            self._reach(Stage(name), at)
+        if name in self._phases:
+            self._reach(self._phases[name], at)
 
     def told(self, told: Told) -> None:
         """A person was told."""
@@ -66,15 +77,25 @@ class Incident:
         at = instant(event.recorded_at)
         self._standing[event.alarm] = event.to
         match event.event:
-            case EventKind.RAISE:
+            case EventKind.RAISE | EventKind.RE_RAISE:
                 self._reach(Stage.DETECTED, at)
+                for stage in AFTERWARDS:
+                    self.reached.pop(stage, None)
             case EventKind.ACKNOWLEDGE:
                 self._reach(Stage.ACKNOWLEDGED, at)
             case EventKind.RESET:
-                self._reach(Stage.RESET, at)
-        if not any(state.active for state in self._standing.values()):
-            self._reach(Stage.RETURNED, at)
-        if all(state is State.NORMAL for state in self._standing.values()):
+                self._was_reset = True
+        self._end(event.event, at)
+
+    def _end(self, last: EventKind, at: int) -> None:
+        """How far the end has come: no stage of it while an alarm is active, so that one family that was reset early skips no stage of another."""
+        states = self._standing.values()
+        if any(state.active for state in states):
+            return
+        self._reach(Stage.RETURNED, at)
+        if last is EventKind.RESET or (self._was_reset and not any(state.latched for state in states)):
+            self._reach(Stage.RESET, at)
+        if all(state is State.NORMAL for state in states):
             self._reach(Stage.OVER, at)
 
     def _reach(self, stage: Stage, at: int) -> None:

@@ -15,14 +15,14 @@ from alerts.alarm import Color
 from alerts.reading import SECOND
 
 CHIP: Final = {
-    Color.RED: "bold white on red3",
-    Color.ORANGE: "bold black on dark_orange",
-    Color.YELLOW: "bold black on yellow1",
-    Color.BLUE: "bold white on dodger_blue2",
-    Color.GREY: "bold white on grey42",
-    Color.GREEN: "bold black on green3",
+    Color.RED: "bold grey100 on red3",
+    Color.ORANGE: "bold grey0 on dark_orange",
+    Color.YELLOW: "bold grey0 on yellow1",
+    Color.BLUE: "bold grey100 on dodger_blue2",
+    Color.GREY: "bold grey100 on grey42",
+    Color.GREEN: "bold grey0 on green3",
 }
-"""Colors of a tier or zone as a background."""
+"""Colors of a tier or zone as a background. The ink has a number of its own: what a terminal calls black or white, its theme may make grey."""
 INK: Final = {
     Color.RED: "bold red1",
     Color.ORANGE: "bold dark_orange",
@@ -35,6 +35,10 @@ INK: Final = {
 CHIP_WIDTH: Final = 8
 RANK: Final = {color: rank for rank, color in enumerate(Color)}
 """0 for the worst."""
+
+DIGITS: Final = ((500, 0), (20, 1), (5, 2))
+"""Digits behind the point from which span on."""
+MOST_DIGITS: Final = 3
 
 _RULER: Final = Console(file=io.StringIO())
 """Wraps text; it writes nothing."""
@@ -87,7 +91,7 @@ def age_text(ns: int) -> str:
 
 def digits(span: float) -> int:
     """How many digits behind the point a value of such a range has."""
-    return 0 if span >= 500 else 1 if span >= 50 else 3
+    return next((digits for least, digits in DIGITS if span >= least), MOST_DIGITS)
 
 
 def number(value: float, span: float) -> str:

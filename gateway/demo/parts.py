@@ -23,10 +23,16 @@ STOP_WITHIN: Final = 15.0
 """Seconds for a process to end in order; the gateway promises 10."""
 LONGEST_LINE: Final = 2**20
 KEPT_LINES: Final = 20
+TRIES: Final = 3
+"""Ports that are tried: between choosing one and listening on it somebody else may take it."""
 
 
 class Unplayable(HazgateError):
     """The demo cannot be played, or not to its end. The text is one sentence."""
+
+
+class EndedAtStart(Unplayable):
+    """A process that ended before it was ready, perhaps because somebody else has taken its port in the meantime."""
 
 
 class Part:
@@ -111,23 +117,21 @@ async def start(name: str, command: Sequence[str], folder: Path, heard: Callable
     return Part(name, process, log, heard)
 
 
-def free_ports(count: int) -> list[int]:
-    """TCP ports on loopback that nobody listens on, all different."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def until(ready: Callable[[], bool], part: Part, within: float) -> None:
-    """Wait until `ready()` is true. Raises Unplayable if `part` ends before, or it takes longer than `within` seconds."""
+    """Wait until `ready()` is true. Raises EndedAtStart if `part` ends before, Unplayable if it takes longer than `within` seconds."""
     loop = asyncio.get_running_loop()
     end = loop.time() + within
     while not await asyncio.to_thread(ready):
         if part.process.returncode is not None:
             await part.ended()
-            raise Unplayable(f"{part.name} ended at its start with {part.end}")
+            raise EndedAtStart(f"{part.name} ended at its start with {part.end}")
         if loop.time() > end:
             raise Unplayable(f"{part.name} was not ready within {within:.0f} s: {part.last_words}")
         await asyncio.sleep(0.05)

@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from alerts.alarm import LIMIT_CONDITIONS, EventKind, NoticeKind
+from alerts.alarm import LIMIT_CONDITIONS, Condition, EventKind, NoticeKind, Tier
 from alerts.reading import SECOND
 from gateway.api.models import AlarmBody, BalanceBody, Health, SensorBody, SiteBody
 from gateway.demo.heard import AlarmEvent, Heard, Told, instant
 from gateway.demo.incident import Incident
+from gateway.demo.plot import Plot
 
 HISTORY: Final = 60
 """Values of a sensor that are kept for its curve."""
@@ -25,7 +26,7 @@ SPAN: Final = 5 * SECOND
 GATHER: Final = SECOND // 4
 """How long messages to one person about one thing are gathered into one note."""
 WHY: Final = {NoticeKind.INFORM: "informed of", NoticeKind.OVER: "told the end of"}
-ANSWERS: Final = frozenset({EventKind.ACKNOWLEDGE, EventKind.RESET})
+ANSWERS: Final = frozenset({EventKind.ACKNOWLEDGE, EventKind.VERIFY, EventKind.RESET})
 """Events that a person causes."""
 DECIDED: Final = frozenset({EventKind.RAISE, EventKind.RE_RAISE, EventKind.RETURN})
 """Events of a limit alarm that a reading causes at once."""
@@ -68,14 +69,15 @@ class Curve:
 class Picture:
     """Changed on one thread by whoever hears something. What was not heard yet is None or empty."""
 
-    def __init__(self) -> None:
+    def __init__(self, plot: Plot) -> None:
+        self.plot = plot
         self.health: Health | None = None
         self.site: SiteBody | None = None
         self.sensors: list[SensorBody] = []
         self.curves: dict[str, Curve] = defaultdict(Curve)
         self.alarms: list[AlarmBody] = []
         self.balance: BalanceBody | None = None
-        self.incident = Incident()
+        self.incident = Incident(plot.phases)
         self.feed: deque[Note] = deque(maxlen=FEED)
         self.notes = 0
         """How many notes there have been; the feed forgets."""
@@ -87,6 +89,8 @@ class Picture:
         self.messages = 0
         self.acknowledged: dict[str, tuple[str, int]] = {}
         """Occurrence -> who acknowledged it last, and when (ns)."""
+        self.tiers: dict[tuple[str, Condition], Tier] = {}
+        """Sensor and condition -> how urgent the alarm was when it was heard of last."""
         self.names: dict[str, str] = {}
         """Person -> role, id and name."""
         self.remark = ""
@@ -110,6 +114,8 @@ class Picture:
         event = heard.event
         self.transitions += 1
         self.occurrences.add(event.occurrence)
+        if event.sensor is not None:
+            self.tiers[event.sensor, event.condition] = event.tier
         over = self.incident.over
         self.incident.event(event)
         if event.event in DECIDED and event.condition in LIMIT_CONDITIONS:
@@ -130,10 +136,9 @@ class Picture:
                 return f"{name} raised{reading}{limit}{', first out' if event.first_out else ''}"
             case EventKind.RETURN:
                 return f"{name} returned{reading}, now {event.to.replace('_', ' ')}"
-            case EventKind.ACKNOWLEDGE:
-                return f"{self.person(event.by or 'the gateway')} acknowledged {name}"
-            case EventKind.RESET:
-                return f"{self.person(event.by or 'the gateway')} reset {name}"
+            case EventKind.ACKNOWLEDGE | EventKind.VERIFY | EventKind.RESET:
+                did = {EventKind.ACKNOWLEDGE: f"acknowledged {name}", EventKind.VERIFY: f"measured beside {event.sensor}, {event.comment}"}
+                return f"{self.person(event.by or 'the gateway')} {did.get(event.event, f'reset {name}')}"
             case EventKind.SUBSUME:
                 return f"{name} folded under the worse alarm of its sensor"
         return f"{name} {event.event.replace('_', ' ')}: now {event.to.replace('_', ' ')}"

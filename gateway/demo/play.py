@@ -17,7 +17,6 @@ from alerts.ports import HazgateError, Transient
 from alerts.reading import SECOND
 from gateway import control, history
 from gateway.api.models import BalanceBody
-from gateway.demo import parts
 from gateway.demo.cast import Cast, Plan
 from gateway.demo.client import Client
 from gateway.demo.observer import Observer
@@ -80,14 +79,12 @@ class Demo:
                 await self._cast.stop()
 
     async def _play(self, cast: Cast, curtain: contextlib.AbstractContextManager[object]) -> Outcome:
-        broker_port, port = parts.free_ports(2)
-        client = Client(port)
+        broker = await self._unless_stopped(cast.start_broker())
+        self._audience.say(f"broker {broker.part.name} on {broker.url.removeprefix('mqtt://')}" + (f"; {broker.remark}" if broker.remark else ""))
+        client = await self._unless_stopped(cast.start_gateway(broker.url))
+        self._audience.say(f"gateway on 127.0.0.1:{client.port}")
         observer = Observer(client, self._plan.site, self._picture, self._clock.now)
-        broker = await self._unless_stopped(cast.start_broker(broker_port))
-        self._audience.say(f"broker {broker.part.name} on 127.0.0.1:{broker_port}" + (f"; {broker.remark}" if broker.remark else ""))
-        await self._unless_stopped(cast.start_gateway(broker.url, client))
-        self._audience.say(f"gateway on 127.0.0.1:{port}")
-        officer = await self._unless_stopped(self._on_duty(observer, cast.data_dir, port))
+        officer = await self._unless_stopped(self._on_duty(observer, cast.data_dir, client.port))
         cast.on_told = officer.told
         simulator = await cast.start_simulator(broker.url)
         with curtain:

@@ -55,7 +55,8 @@ def reckon(simulated: Simulated, balance: BalanceBody, stored: int, picture: Pic
 def _of_alarms(simulated: Simulated, picture: Picture) -> list[str]:
     reasons = [f"the gateway ran with the fault point {fault}: it did not do its work" for fault in (picture.health.faults if picture.health else [])]
     if not picture.incident.over:
-        last = f"the last stage reached was {picture.incident.stage}" if picture.incident.stage else "it never began"
+        stage = picture.incident.stage
+        last = f"the last stage reached was {picture.incident.names[stage]}" if stage else "it never began"
         reasons.append(f"the incident was not over after {simulated.seconds:g} s; {last}")
     return reasons + simulated.differences
 

@@ -81,6 +81,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Run]]:
         "whole": Run(folder, "whole", [HAZGATE, *play, "50"]),
         "blind": Run(folder, "blind", [HAZGATE, *play, "20"], env=os.environ | {"HAZGATE_FAULT": "detect"}),
         "amqtt": Run(folder, "amqtt", [sys.executable, "-P", "-c", WITHOUT_MOSQUITTO, *play, "46"]),
+        "confined-space": Run(folder, "confined-space", [HAZGATE, *play, "55", "confined-space"]),
+        "fire-water": Run(folder, "fire-water", [HAZGATE, *play, "65", "fire-water"]),
     }
     yield started
     for run in started.values():
@@ -133,7 +135,7 @@ def gone(pids: set[int]) -> Callable[[], bool]:
 
 async def test_a_foreign_listener_sees_the_incident_that_the_summary_counts(runs: dict[str, Run], tmp_path: Path) -> None:
     run = runs["whole"]
-    port = await eventually(lambda: run.port, within=20)
+    port = await eventually(lambda: run.port, within=40)
     with (tmp_path / "heard").open("wb") as file, listening(str(port), file):
         assert await run.ended() == 0, run.err
     lines = (tmp_path / "heard").read_text().splitlines()
@@ -240,3 +242,21 @@ async def test_stopped_while_it_starts_the_demo_says_so_and_leaves_no_file(tmp_p
     assert run.err.splitlines()[-1] == "stopped before the incident began"
     await eventually(gone(parts), within=5)
     assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "sensors", "done"),
+    [
+        ("confined-space", 55, 9, "officer li 李工 reset OT-801.low_low (red)"),
+        ("fire-water", 65, 9, "officer li 李工 acknowledged PT-922.low_low (orange)"),
+    ],
+    ids=["confined-space", "fire-water"],
+)
+async def test_a_site_of_another_kind_plays_its_own_incident_to_its_end(runs: dict[str, Run], name: str, seconds: int, sensors: int, done: str) -> None:
+    """Last in the file, so that these long ones play while the others are looked at."""
+    run = runs[name]
+    assert await run.ended() == 0, run.err
+    assert list(run.summary) == KEYS
+    assert run.summary["stored"] == run.summary["published"] == sensors * seconds
+    assert done in run.err
+    assert run.err.count("the incident is over: every alarm of a limit has ended") == 1

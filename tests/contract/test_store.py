@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 from support.recording import MemoryStore, everything, facts, files, late, names, readings
 from support.sites import T0
-from support.stores import Servers, elsewhere, new_place
+from support.stores import Servers, elsewhere, new_place, server_version
+from support.suite import ran_on
 
 from adapters import dayfiles, duck
 from adapters.codecs.frames import Names
@@ -25,15 +27,17 @@ from alerts.ports import Frame, Permanent, Query, Store, Transient, Written
 from alerts.reading import MILLISECOND, NO_TIME, SECOND, Readings
 
 Opener = Callable[[Names, str], Store]
+Test = TypeVar("Test", bound=Callable[..., object])
 
 
 @dataclass(frozen=True)
 class Kind:
-    """An implementation: how to open it in a folder (again), and what it can do."""
+    """An implementation: how to open it in a folder (again), what it can do, and which version of it runs."""
 
     name: str
     open: Callable[[Bench, str, Names], Store]
     capabilities: frozenset[str]
+    version: Callable[[Servers], str]
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,17 @@ def _influxd(bench: Bench, epoch: str, known: Names) -> Store:
     return bench.influx(lambda: server.settings(server.create()), epoch, known)
 
 
+def _victoria(bench: Bench, epoch: str, known: Names) -> Store:
+    return bench.influx(bench.servers.victoria.settings, epoch, known)
+
+
+EMBEDDED = frozenset({"write", "read", "late", "recalls"})
+INFLUX = frozenset({"write", "read", "late", "overwrite", "rejects"})
 KINDS = [
-    Kind("memory", lambda bench, epoch, known: MemoryStore(epoch, known, bench.shelf), frozenset({"write", "read", "late", "recalls"})),
-    Kind("duckdb", lambda bench, epoch, known: DuckStore(DuckSettings(), bench.folder, epoch, known), frozenset({"write", "read", "late", "recalls"})),
-    Kind("influxd-1.6", _influxd, frozenset({"write", "read", "late", "overwrite", "rejects"})),
-    Kind("victoria-metrics", lambda bench, epoch, known: bench.influx(bench.servers.victoria.settings, epoch, known), frozenset({"write"})),
+    Kind("memory", lambda bench, epoch, known: MemoryStore(epoch, known, bench.shelf), EMBEDDED, lambda _: "(a fake)"),
+    Kind("duckdb", lambda bench, epoch, known: DuckStore(DuckSettings(), bench.folder, epoch, known), EMBEDDED, lambda _: version("duckdb")),
+    Kind("influxd", _influxd, INFLUX, lambda servers: servers.influxd.version),
+    Kind("victoria-metrics", _victoria, frozenset({"write"}), lambda servers: servers.victoria.version),
 ]
 
 
@@ -69,10 +79,10 @@ def _elsewhere(bench: Bench, epoch: str, known: Names) -> Store:
 
 
 if elsewhere():
-    KINDS.append(Kind("elsewhere", _elsewhere, frozenset({"write", "read", "late", "overwrite", "rejects"})))
+    KINDS.append(Kind("elsewhere", _elsewhere, INFLUX, lambda _: server_version(elsewhere()["url"])))
 
 
-def able(*capabilities: str) -> pytest.MarkDecorator:
+def able(*capabilities: str) -> Callable[[Test], Test]:
     """Run a test over every kind that can do all that.
 
     write: take frames. read: give them back, each once. late: know late readings that it has. recalls: answer for a frame
@@ -80,12 +90,14 @@ def able(*capabilities: str) -> pytest.MarkDecorator:
     refuse single points in words.
     """
     kinds = [kind for kind in KINDS if kind.capabilities >= set(capabilities)]
-    return pytest.mark.parametrize("opened", kinds, indirect=True, ids=lambda kind: kind.name)
+    over_them = pytest.mark.parametrize("opened", kinds, indirect=True, ids=lambda kind: kind.name)
+    return lambda test: pytest.mark.capabilities(*capabilities)(over_them(test))
 
 
 @pytest.fixture
-def opened(request: pytest.FixtureRequest, tmp_path: Path, servers: Servers) -> Iterator[Opener]:
+def opened(request: pytest.FixtureRequest, record_property: Callable[[str, object], None], tmp_path: Path, servers: Servers) -> Iterator[Opener]:
     """Opens the store of this folder; a second call opens it again, as after a restart."""
+    record_property(*ran_on(request, f"{request.param.name} {request.param.version(servers)}"))
     bench = Bench(tmp_path, servers)
     made: list[Store] = []
 

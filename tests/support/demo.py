@@ -9,9 +9,11 @@ from support.sites import T0
 from adapters.codecs.alarm_json import time_text
 from alerts.alarm import EventKind, State
 from alerts.reading import SECOND
-from gateway.api.models import AlarmBody, LimitsBody, SensorBody, SensorHealth, SiteBody, ZoneBody
+from gateway.api.models import AlarmBody, Health, LimitsBody, SensorBody, SensorHealth, SiteBody, ZoneBody
 from gateway.demo.heard import AlarmEvent, Heard, Notice, Told
+from gateway.demo.plot import Plot
 
+PLOT = Plot("Pump seal leak", ("quiet", "leak", "isolated", "clear"), 45, ("off-delays to 5 s",))
 LATENCY = 5_000_000
 """How long an event takes to be heard, ns."""
 
@@ -112,6 +114,12 @@ def sensor(identity: str, value: float | None, seconds: float = 0.0, **changes: 
         "commissioned": "2026-01-15",
     }
     return SensorBody.model_validate(made | changes)
+
+
+def health(**changes: Any) -> Health:
+    """A gateway that takes readings in."""
+    made = {"ingesting": True, "obstacles": {}, "gateway": "g", "version": "1", "boot": "b", "since": "s", "at": "a", "link": "up"}
+    return Health.model_validate(made | {"store": "reachable", "faults": [], "warnings": 0, "journal_head": ""} | changes)
 
 
 def site(*zones: str, color: str = "green") -> SiteBody:

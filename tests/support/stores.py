@@ -28,6 +28,7 @@ from adapters.influx import InfluxSettings
 
 START_WITHIN = 20.0
 STOP_WITHIN = 5.0
+UNKNOWN = "of unknown version"
 ELSEWHERE = "HAZGATE_TEST_INFLUX"
 """Environment variable: address of any InfluxDB that the suite is to be run against as well, such as
 `http://127.0.0.1:8086?version=2&org=o&token=t` (an all-access token) or `http://127.0.0.1:8181?version=3&token=t`."""
@@ -99,6 +100,11 @@ class Server:
 class Influxd(Server):
     """InfluxDB 1.x as Debian has it."""
 
+    @functools.cached_property
+    def version(self) -> str:
+        """As it says itself."""
+        return server_version(self.url)
+
     def create(self, retention: str = "INF") -> str:
         """A new database that keeps points for so long."""
         database = self.name()
@@ -116,6 +122,12 @@ class Influxd(Server):
 
 class Victoria(Server):
     """victoria-metrics: takes what InfluxDB 2 takes, to the millisecond, and says what it holds in its own way."""
+
+    @functools.cached_property
+    def version(self) -> str:
+        """As Debian's package says: built without the upstream repository, the server itself does not know."""
+        asked = subprocess.run(["dpkg-query", "--show", "--showformat=${Version}", "victoria-metrics"], capture_output=True, text=True, check=False)
+        return asked.stdout or UNKNOWN
 
     def settings(self) -> InfluxSettings:
         """How hazgate is told of it; the token is one it does not look at."""
@@ -185,6 +197,12 @@ def elsewhere() -> dict[str, Any]:
         os.environ["HAZGATE_TEST_INFLUX_TOKEN"] = given["token"]
         given["token"] = {"env": "HAZGATE_TEST_INFLUX_TOKEN"}
     return {"url": f"{parts.scheme}://{parts.netloc}", **given, "version": int(given.get("version", "2"))}
+
+
+def server_version(url: str) -> str:
+    """The version that an InfluxDB names when it is pinged."""
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        return str(client.get("/ping").headers.get("X-Influxdb-Version", UNKNOWN)).removeprefix("v")
 
 
 def new_place(given: dict[str, Any], name: str) -> InfluxSettings:

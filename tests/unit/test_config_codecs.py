@@ -35,7 +35,7 @@ REFUSED = [
     (f"{MAPPED}{ONE.replace('value:', 'valeu:')}", "paths.valeu", "did you mean value?"),
     (f"{MAPPED}values: {{GT-9: $.a}}", "values.GT-9", "'GT-9' is no sensor of the device rtu-1"),
     ("kind: senml, names: {a: RC-1}", "names.a", "'RC-1' is no sensor of the device rtu-1"),
-    ("kind: senml, units: {C: celsius}", "units.C", "is no name that is known here"),
+    ("kind: senml, units: {C: celsius}", "units.C", "degC, degF, m3/h, L/min, t/h, mA, A, V, W, kW or m/s, not 'celsius'"),
     (f"{MAPPED}{ONE}, qualities: {{ok: fine}}", "qualities.ok", "expected good, uncertain, bad, calibrating or test"),
 ]
 

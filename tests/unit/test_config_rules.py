@@ -91,7 +91,7 @@ IN_SITE = [
     Wrong(GT, f"{GT}\n    stale: 1s", "stale: 1s", "sensors.GT-1.stale", "must be longer than the interval"),
     # tiers, when, rate, signal
     Wrong(GT, f"{GT}\n    tiers: {{high_high: orange}}", "tiers:", "sensors.GT-1.tiers.high_high", "lowers red to orange"),
-    Wrong(GT, f"{GT}\n    tiers: {{hi: red}}", "tiers:", "sensors.GT-1.tiers.hi", "is no name that is known here"),
+    Wrong(GT, f"{GT}\n    tiers: {{hi: red}}", "tiers:", "sensors.GT-1.tiers.hi", "no condition of an alarm (did you mean high?); `hazgate schema events`"),
     Wrong(GT, f"{GT}\n    tiers: {{high: rot}}", "tiers:", "sensors.GT-1.tiers.high", "expected blue, yellow, orange or red, not 'rot'"),
     Wrong(GT, f"{GT}\n    when: {{high_high: {{sensor: PT-1, is: on}}}}", "when:", "sensors.GT-1.when.high_high", "a RED alarm holds always"),
     Wrong(GT, f"{GT}\n    when: {{high: {{sensor: XV-9, is: on}}}}", "when:", "sensors.GT-1.when.high.sensor", "'XV-9' is no sensor of this file"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from support.demo import alarm, at, told
+from support.demo import PLOT, alarm, at, sensor, site, told
 
 from alerts.alarm import State
 from gateway.api.models import AlarmBody
@@ -35,7 +35,7 @@ class Shift:
 
     def __init__(self) -> None:
         self.desk = Desk()
-        self.picture = Picture()
+        self.picture = Picture(PLOT)
         self.now = 0.0
         self.officer = Officer("li", self.desk, self.picture, lambda: at(self.now))
 
@@ -95,3 +95,17 @@ async def test_alarms_are_reset_when_the_whole_family_has_returned_and_that_was_
     assert await shift.look(41, latched, returned) == []
     assert await shift.look(42.5, latched, returned) == ["GT-1.high_high/reset"]
     assert await shift.look(42.7, latched, returned) == []
+
+
+async def test_a_head_that_went_over_its_range_is_measured_once_it_shows_a_value_again() -> None:
+    shift = Shift()
+    shift.picture.site = site("pumps")
+    for second, value in ((30, 100.0), (40, 0.4), (47, 0.4)):
+        shift.now = second
+        await shift.officer._measure(sensor("GT-1", value, over_range=True))
+    assert shift.desk.asked == []
+    shift.now = 48
+    await shift.officer._measure(sensor("GT-1", 0.4, over_range=True))
+    assert shift.desk.asked == [("/sites/north/sensors/GT-1/verify", {"instrument": "portable-1", "value": 0.4})]
+    await shift.officer._measure(sensor("GT-1", 0.4))
+    assert len(shift.desk.asked) == 1

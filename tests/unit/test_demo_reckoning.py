@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.demo import at, heard
+from support.demo import PLOT, at, health, heard
 
 from alerts.alarm import EventKind, State
-from gateway.api.models import BalanceBody, Health
+from gateway.api.models import BalanceBody
 from gateway.demo.picture import Picture
 from gateway.demo.reckoning import Outcome, Simulated, reckon
 
@@ -18,7 +18,7 @@ KEYS += ["alarms", "transitions", "notifications", "p50_ms", "p99_ms"]
 
 def played(*, over: bool = True) -> Picture:
     """An incident with one alarm, told to two people."""
-    picture = Picture()
+    picture = Picture(PLOT)
     picture.incident.phase("quiet", at(0))
     picture.heard(heard(EventKind.RAISE, "GT-1.high", 10, State.ACTIVE_UNACKNOWLEDGED))
     if over:
@@ -41,7 +41,7 @@ def test_the_summary_has_the_keys_of_the_contract_and_no_others() -> None:
 
 
 def test_without_alarm_events_there_is_no_latency() -> None:
-    summary = reckoned(Picture()).summary
+    summary = reckoned(Picture(PLOT)).summary
     assert (summary["p50_ms"], summary["p99_ms"]) == (None, None)
 
 
@@ -70,6 +70,5 @@ def test_an_incident_that_is_not_over_is_a_failure() -> None:
 
 def test_a_gateway_with_a_fault_point_is_a_failure() -> None:
     picture = played()
-    known = {"ingesting": False, "obstacles": {}, "gateway": "g", "version": "1", "boot": "b", "since": "s", "at": "a", "link": "up"}
-    picture.health = Health.model_validate(known | {"store": "reachable", "faults": ["detect"], "warnings": 0, "journal_head": ""})
+    picture.health = health(ingesting=False, faults=["detect"])
     assert reckoned(picture).reasons == ["the gateway ran with the fault point detect: it did not do its work"]

@@ -6,11 +6,12 @@ import io
 
 import pytest
 from rich.console import Console
-from support.demo import alarm, at, heard, sensor, site, told
+from support.demo import PLOT, alarm, at, health, heard, sensor, site, told
 
 from alerts.alarm import Color, EventKind, State
-from gateway.api.models import BalanceBody, Health, SensorHealth
+from gateway.api.models import BalanceBody, SensorHealth
 from gateway.demo import screen
+from gateway.demo.paint import INK
 from gateway.demo.picture import Picture
 
 ZONES = ("pumps", "tanks", "loading")
@@ -19,7 +20,7 @@ SIZES = [(80, 24), (100, 32), (130, 40), (200, 60), (60, 20), (20, 5), (1, 1)]
 
 def incident() -> Picture:
     """In mid-incident: one alarm told and acknowledged, a worse one told, one sensor sick."""
-    picture = Picture()
+    picture = Picture(PLOT)
     picture.site = site(*ZONES, color="red")
     picture.names = {"li": "officer li 李工"}
     for second in range(12):
@@ -50,7 +51,7 @@ def drawn(picture: Picture, width: int, height: int) -> str:
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_the_view_has_exactly_the_size_of_the_terminal(width: int, height: int) -> None:
     assert drawn(incident(), width, height)
-    assert drawn(Picture(), width, height)
+    assert drawn(Picture(PLOT), width, height)
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 32), (130, 40), (200, 60)])
@@ -62,7 +63,7 @@ def test_the_smallest_terminal_shows_all_that_matters(width: int, height: int) -
         "北罐区",
         "GT-00.high_high",
         "ACTIVE",
-        "55/20 %LEL",
+        "55.0/20 %LEL",
         "told li",
         "bad quality",
         "+300",
@@ -104,8 +105,7 @@ def test_alarms_without_room_are_counted() -> None:
 
 def test_a_gateway_with_a_fault_point_is_shown_in_red() -> None:
     picture = incident()
-    known = {"ingesting": False, "obstacles": {}, "gateway": "g", "version": "1", "boot": "b", "since": "s", "at": "a", "link": "up"}
-    picture.health = Health.model_validate(known | {"store": "reachable", "faults": ["detect"], "warnings": 0, "journal_head": ""})
+    picture.health = health(ingesting=False, faults=["detect"])
     assert "FAULT POINT detect" in drawn(picture, 80, 24)
 
 
@@ -129,3 +129,87 @@ def test_every_color_of_a_zone_can_be_drawn_on_a_terminal(color: Color) -> None:
     console.print(*screen.draw(picture, at(12), 80, 24), sep="\n")
     assert isinstance(console.file, io.StringIO)
     assert color.upper() in console.file.getvalue()
+
+
+def test_a_stage_that_was_skipped_has_a_dash_once_the_incident_is_over() -> None:
+    picture = Picture(PLOT)
+    picture.phase("quiet", "", at(0))
+    picture.heard(heard(EventKind.RAISE, "PT-1.high", 3, State.ACTIVE_UNACKNOWLEDGED))
+    assert "-" not in drawn(picture, 110, 24).splitlines()[3]
+    picture.heard(heard(EventKind.RETURN, "PT-1.high", 9, State.NORMAL))
+    names, times = drawn(picture, 110, 24).splitlines()[2:4]
+    assert times[names.index("reset") :].startswith("-")
+    assert times[names.index("over") :].startswith("9 s")
+
+
+def test_a_value_below_a_low_limit_has_the_color_of_its_alarm_and_stands_out_of_its_scale() -> None:
+    picture = incident()
+    limits = {"low_low": 18, "low": 19.5, "high": 23.5, "high_high": None}
+    for second, value in enumerate((20.9, 20.9, 19.0, 17.1)):
+        picture.take_sensors([sensor("OT-1", value, second, unit="%VOL", range=(0, 25), limits=limits)])
+    picture.heard(heard(EventKind.RAISE, "OT-1.low", 2, State.ACTIVE_UNACKNOWLEDGED, sensor="OT-1", tier="orange"))
+    picture.heard(heard(EventKind.RAISE, "OT-1.low_low", 3, State.ACTIVE_UNACKNOWLEDGED, sensor="OT-1", tier="red"))
+    line = next(line for line in screen.draw(picture, at(12), 110, 34) if " OT-1 " in line.plain)
+    assert " 17.1 %VOL" in line.plain
+    colors = [str(span.style) for span in line.spans if line.plain[span.start : span.end].strip("▁▂▃▄▅▆▇█") == "" and span.end > span.start]
+    assert colors[-2:] == [INK[Color.ORANGE], INK[Color.RED]]
+    bars = [character for character in line.plain if character in "▁▂▃▄▅▆▇█"]
+    assert bars[0] > bars[-1]
+
+
+def test_zones_with_long_names_are_shown_whole_and_at_a_narrow_terminal_without_their_ids() -> None:
+    picture = incident()
+    names = ("屋面蒸发冷凝器平台", "环状管网北段(罐区)", "泵区")
+    assert picture.site is not None
+    picture.site = picture.site.model_copy(update={"zones": [zone.model_copy(update={"name": n}) for zone, n in zip(picture.site.zones, names, strict=True)]})
+    wide, narrow = drawn(picture, 110, 34), drawn(picture, 80, 24)
+    assert all(f"{name} {zone}" in wide for name, zone in zip(names, ZONES, strict=True))
+    assert all(name in narrow for name in names)
+    assert "泵区 loading" in narrow
+
+
+def test_with_little_room_folded_alarms_share_the_line_of_their_lead_and_what_waits_keeps_its_instruction() -> None:
+    picture = incident()
+    waiting = [alarm(f"GT-{n}.high_high", place=f"place {n}") for n in range(2)]
+    answered = [alarm(f"GT-{n}.high_high", State.ACTIVE_ACKNOWLEDGED, place=f"place {n}") for n in range(2, 6)]
+    folded = [alarm(f"GT-{n}.high", State.ACTIVE_ACKNOWLEDGED, lead=False) for n in range(2)]
+    picture.alarms = [*waiting, *answered, *folded]
+    text = drawn(picture, 110, 31)
+    assert "└" not in text
+    assert "nobody told yet  + high" in text
+    assert "place 0: stop the pumps" in text
+    assert "place 2" not in text
+
+
+def test_alarms_take_the_lines_that_zones_do_not_need() -> None:
+    picture = incident()
+    picture.alarms = [alarm(f"GT-{n}.high_high", place=f"place {n}") for n in range(4)]
+    text = drawn(picture, 110, 34)
+    assert all(each.sensor in text for each in picture.sensors)
+    assert all(f"place {n}: stop the pumps" in text for n in range(4))
+
+
+def test_a_sick_instrument_is_no_reason_to_do_what_its_limits_ask_for() -> None:
+    picture = incident()
+    picture.alarms = [alarm("GT-13.bad_quality", tier="yellow", limit=None)]
+    text = drawn(picture, 110, 34)
+    assert "seal of pump P-1: look at the instrument" in text
+    assert "stop the pumps" not in text
+
+
+def test_a_sensor_without_a_fresh_reading_is_not_green() -> None:
+    picture = incident()
+    picture.alarms = []
+    picture.take_sensors([sensor("GT-00", 0.0, 11, good=False)])
+    assert "○ GT-00  no good reading (last 0.0)" in drawn(picture, 110, 34)
+
+
+@pytest.mark.parametrize("width", [80, 110, 200])
+def test_whether_the_balance_closes_is_seen_however_long_it_is(width: int) -> None:
+    picture = incident()
+    counts = {"received": 1122456, "stored": 1107123, "spooled": 15000, "pending": 0, "quarantined": 3, "duplicate": 330, "dropped": 0}
+    picture.take_balance(BalanceBody.model_validate(counts | {"closes": True}), at(12))
+    balance, last = drawn(picture, width, 34).splitlines()[-2:]
+    assert balance.startswith(" balance ✓ closes  1122456 received = 1107123 stored")
+    assert ("…" in balance) == (width == 80)
+    assert "…" not in last

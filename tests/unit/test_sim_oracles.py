@@ -56,8 +56,9 @@ def test_a_quiet_day_of_200_sensors_calls_nobody(tmp_path: Path) -> None:
 
 def test_the_scenarios_are_all_there_and_can_be_loaded() -> None:
     wanted = {
-        "ammonia-release", "calibration-day", "confined-space", "demo", "electrical-fire", "fire-water-loss", "link-loss-backlog",
-        "lpg-leak", "quiet-day", "sensor-faults", "tank-overfill", "vent-blocked", "wrong-clocks",
+        "ammonia-demo", "ammonia-release", "boiler-demo", "calibration-day", "circuits-demo", "confined-space", "confined-space-demo",
+        "demo", "electrical-fire", "fire-water-demo", "fire-water-loss", "link-loss-backlog", "lpg-leak", "quiet-day", "sensor-faults",
+        "tank-farm-demo", "tank-overfill", "vent-blocked", "wrong-clocks",
     }  # fmt: skip
     assert {load(path).name for path in ALL} == wanted
 

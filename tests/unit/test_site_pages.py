@@ -9,6 +9,7 @@ from types import ModuleType
 from xml.etree import ElementTree as ET
 
 import pytest
+from rich.cells import cell_len
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "simulators" / "scenarios").glob("*.yaml"))
@@ -43,6 +44,35 @@ def test_a_picture_shows_the_sensors_whose_alarms_must_come(pages: ModuleType, n
     assert 0 < len(shown) <= pages.PANELS
     assert set(dict.fromkeys(musts).keys()) <= set(shown) or len(set(musts)) > pages.PANELS
     assert "nan" not in (ROOT / "docs" / "sites" / f"{name}.svg").read_text(encoding="utf-8")
+
+
+DEMOS = sorted(name.removesuffix("-demo") for name in NAMES if f"-{name}".endswith("-demo"))
+
+
+def test_there_is_a_view_of_each_demo_and_of_nothing_else() -> None:
+    assert sorted(path.stem for path in (ROOT / "docs" / "sites" / "screens").glob("*")) == DEMOS, "run `make demo-screens`"
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_a_view_shows_and_tells_of_an_alarm_that_must_come_and_needs_nothing_from_elsewhere(pages: ModuleType, name: str) -> None:
+    file = ROOT / "docs" / "sites" / "screens" / f"{name}.svg"
+    view = ET.parse(file).getroot()
+    (words,) = [str(each.text) for each in view.findall(f"{SVG}desc")]
+    (scenario,) = [each for each in pages.scenarios() if each.demo == name]
+    told = [must["alarm"] for must in scenario.musts if must["alarm"] in words]
+    assert told
+    shown = "".join("".join(text.itertext()) for text in view.iter(f"{SVG}text")).replace("\xa0", " ")
+    assert all(alarm in shown for alarm in told)
+    assert "SIMULATION" in shown
+    assert scenario.site["name"] in shown
+    assert "url(" not in file.read_text(encoding="utf-8").replace("url(#", "")
+
+
+def test_text_of_a_view_is_as_long_as_its_cells() -> None:
+    """Chinese characters take two; a length that counts characters would squeeze them."""
+    view = ET.parse(ROOT / "docs" / "sites" / "screens" / "ammonia.svg").getroot()
+    measured = [(float(text.attrib["textLength"]), cell_len(str(text.text))) for text in view.iter(f"{SVG}text") if "textLength" in text.attrib]
+    assert {round(length / cells, 1) for length, cells in measured if cells} == {12.2}
 
 
 def test_a_span_is_read_as_the_files_write_it(pages: ModuleType) -> None:
