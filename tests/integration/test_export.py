@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from support import files
-from support.recording import readings
+from support.recording import KEPT, readings
 from support.sites import T0
 from support.wait import eventually
 
@@ -46,7 +46,7 @@ async def recorded(folder: Path) -> AsyncIterator[Spool]:
     await asyncio.to_thread(data_dir.mkdir)
     lock = DirectoryLock(data_dir)
     spool = Spool.open(data_dir / "spool.db", Register(config.sites), Clock())
-    recorder = Recording(spool, data_dir, registry.plain(config.gateway.store), config.gateway.keep.readings, lambda _words: None)
+    recorder = Recording(spool, data_dir, registry.plain(config.gateway.store), KEPT, lambda _words: None)
     await spool.start()
     await recorder.start()
     given = readings((0, 1.25, 12.5), (1, 2.0, float("nan")), (0, 3.0, 13.0), quality=[0, 2, 1], seq=[7, -1, 8])
