@@ -95,6 +95,25 @@ async def test_what_is_still_in_the_spool_is_exported_once(tmp_path: Path) -> No
         assert lines == [*LINES, "2025-11-21T08:00:04.000Z,north,GT-1,14.0,%LEL,good,2025-11-21T08:00:04.004Z,"]
 
 
+async def test_one_sensor_or_site_is_exported_alone_from_store_and_spool(tmp_path: Path) -> None:
+    async with recorded(tmp_path) as spool:
+        spool.append(readings((0, 4.0, 14.0), (1, 4.5, 1.0)), [], [], Counts(2))
+        await eventually(lambda: not spool.balance().pending)
+        assert [line.split(",")[2:4] for line in (await exported(tmp_path, "readings", "--sensor", "GT-1")).splitlines()[1:]] == [
+            ["GT-1", "12.5"],
+            ["GT-1", "13.0"],
+            ["GT-1", "14.0"],
+        ]
+        assert len((await exported(tmp_path, "readings", "--site", "north", "--sensor", "PT-1")).splitlines()) == 3
+        assert len((await exported(tmp_path, "readings", "--site", "north")).splitlines()) == 6
+
+
+async def test_a_sensor_that_no_file_names_is_looked_for_with_a_remark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with recorded(tmp_path):
+        assert (await exported(tmp_path, "readings", "--site", "south", "--sensor", "GT-1")).splitlines() == LINES[:1]
+    assert "no site file names south/GT-1; what was recorded under that name is given" in capsys.readouterr().err
+
+
 async def test_readings_as_jsonl_say_null_for_what_is_missing(tmp_path: Path) -> None:
     async with recorded(tmp_path):
         rows = [json.loads(line) for line in (await exported(tmp_path, "readings", "--format", "jsonl")).splitlines()]
@@ -147,6 +166,7 @@ async def test_alarm_events_are_exported_by_when_they_were_recorded(tmp_path: Pa
     [
         (("readings", "--format", "parquet"), "parquet needs --output FILE"),
         (("readings", "--until", SINCE), "--since must be before --until"),
+        (("alarms", "--sensor", "GT-1"), "--site and --sensor choose among readings only"),
     ],
 )
 def test_a_wrong_request_is_refused_with_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: Sequence[str], sentence: str) -> None:
