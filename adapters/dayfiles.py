@@ -71,7 +71,7 @@ class DayFiles:
     """The library, and the few files attached to it at a time; the one used longest ago makes room."""
 
     def __init__(self, folder: Path, epoch: str, names: Names) -> None:
-        self._folder = folder
+        self.folder = folder
         self._epoch = epoch
         self._names = names
         self._files: OrderedDict[str, DayFile] = OrderedDict()
@@ -86,11 +86,15 @@ class DayFiles:
 
     def existing(self) -> list[str]:
         """The names of the files there are."""
-        return sorted(path.stem for path in self._folder.glob("*.duckdb"))
+        return sorted(path.stem for path in self.folder.glob("*.duckdb"))
+
+    def path(self, name: str) -> Path:
+        """Where the file of that name is, or would be."""
+        return self.folder / f"{name}.duckdb"
 
     def of_day(self, day: int) -> list[str]:
         """The files that may hold readings of a day."""
-        return [name for name in (name_of(day), ELSEWHEN) if (self._folder / f"{name}.duckdb").exists()]
+        return [name for name in (name_of(day), ELSEWHEN) if self.path(name).exists()]
 
     def attach(self, name: str) -> DayFile:
         """The file of that name; created if it is not there."""
@@ -98,20 +102,40 @@ class DayFiles:
             self._files.move_to_end(name)
             return self._files[name]
         while len(self._files) >= OPEN_FILES:
-            oldest, _ = self._files.popitem(last=False)
-            self._db.execute(f'DETACH "{oldest}"')
-        path = self._folder / f"{name}.duckdb"
+            self.release(next(iter(self._files)))
+        path = self.path(name)
         if path.exists() and path.stat().st_size < 12_288:  # its three headers: a full disk cut its creation off, and it never held a row
             path.unlink()
         number = self._attach(name)
         if number < SCHEMA_NUMBER:
-            self._db.execute(f'DETACH "{name}"')
-            _copy(path, self._folder / f"{name}.schema{number}")
+            self.drop(DayFile(f'"{name}"'))
+            _copy(path, self.folder / f"{name}.schema{number}")
             self._attach(name)
             steps = " ".join(STEPS[step] for step in range(number, SCHEMA_NUMBER))
             self.rows(f"BEGIN; {steps} UPDATE {{0}}.schema SET number = {SCHEMA_NUMBER}; COMMIT", DayFile(f'"{name}"'))  # noqa: S608 (constants)
         self._files[name] = self._known(name)
         return self._files[name]
+
+    def release(self, name: str) -> None:
+        """Write an attached file's log into it and let go of it; it is attached again when it is next asked for."""
+        self.drop(self._files.pop(name))
+
+    def open(self, path: Path, file: DayFile) -> None:
+        """Attach a file of any name, made if it is not there, under its alias."""
+        quoted = str(path).replace("'", "''")
+        self._db.execute(f"ATTACH '{quoted}' AS {file.alias} (ROW_GROUP_SIZE {ROW_GROUP})")
+
+    def drop(self, file: DayFile) -> None:
+        """Detach what `open` attached, if it is still attached."""
+        self._db.execute(f"DETACH DATABASE IF EXISTS {file.alias}")
+
+    def sync(self) -> None:
+        """Have the names of the files on the disk."""
+        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def forget(self, day: int, through: int) -> int:
         """Unlink files of days before `day` whose frames are all `through` or before, the oldest first; returns how many."""
@@ -121,9 +145,8 @@ class DayFiles:
                 with self.guarded():
                     if self.attach(name).drained > through:
                         continue
-                    del self._files[name]
-                    self._db.execute(f'DETACH "{name}"')
-                    for path in self._folder.glob(f"{name}.*"):
+                    self.release(name)
+                    for path in self.folder.glob(f"{name}.*"):
                         path.unlink()
                 gone += 1
         return gone
@@ -165,16 +188,15 @@ class DayFiles:
             import duckdb  # noqa: PLC0415 - as above
 
             self._files.clear()
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             settings = {"memory_limit": MEMORY, "threads": "1", "checkpoint_threshold": CHECKPOINT_AT, "preserve_insertion_order": "false"}
-            self._connection = duckdb.connect(":memory:", config={**settings, "temp_directory": str(self._folder / "tmp")})
+            self._connection = duckdb.connect(":memory:", config={**settings, "temp_directory": str(self.folder / "tmp")})
         return self._connection
 
     def _attach(self, name: str) -> int:
         """Attach a file, and create what is missing; returns its schema number."""
         file = DayFile(f'"{name}"')
-        quoted = str(self._folder / f"{name}.duckdb").replace("'", "''")
-        self._db.execute(f"ATTACH '{quoted}' AS {file.alias} (ROW_GROUP_SIZE {ROW_GROUP})")
+        self.open(self.path(name), file)
         if not self.rows("SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND table_name = 'schema'", file, name):
             self.rows(f"BEGIN; {CREATE} COMMIT", file)
         number = int(self.rows("SELECT number FROM {0}.schema", file)[0][0])

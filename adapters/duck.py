@@ -5,7 +5,8 @@ no key: what may have been written before is known by the number of the last spo
 as its rows, and late readings are compared with what is there.
 
 Measured on 1,000 sensors at 1 Hz with jitter (DuckDB 2.0): 7.8 bytes a reading, 2.2 us of CPU. Times split into
-milliseconds and the rest, and arrival as the delay in whole milliseconds, are what brings it below 14.
+milliseconds and the rest, and arrival as the delay in whole milliseconds, are what brings it below 14. When a day is over
+its file is put in order of sensor (`dayorder.py`), which makes it a fraction of that.
 """
 
 from __future__ import annotations
@@ -18,23 +19,18 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.codecs.frames import Names, empty
-from adapters.dayfiles import DAY, ELSEWHEN, NO_DAY, DayFile, DayFiles, name_of
-from alerts.ports import Frame, Query, Stretch, Written
+from adapters.codecs.frames import Names
+from adapters.dayfiles import DAY, NO_DAY, DayFile, DayFiles, name_of
+from adapters.dayorder import Ordering
+from adapters.dayread import Reader
+from alerts.ports import Frame, Query, Stretch, Transient, Written
 from alerts.reading import MILLISECOND, Ints, Mark, Readings
 
-PIECE = 50_000
-"""Readings in a piece of history, about."""
 PAST_DAYS, FUTURE_DAYS = 1_100, 2
 """A reading that much older or newer than its arrival goes to the one file `elsewhen`, so that a mad clock cannot make a file for every day since 1677."""
 _INSERT = """
 INSERT INTO {0}.rows SELECT point, ms, ns, CASE WHEN isnan(value) THEN NULL ELSE value END, quality, delay,
     nullif(device_time, CAST('-9223372036854775808' AS BIGINT)), CASE WHEN isnan(raw) THEN NULL ELSE raw END, nullif(seq, -1) FROM batch
-"""
-_SELECT = """
-SELECT point, ms * 1000000 + ns AS time, coalesce(value, 'NaN'::DOUBLE) AS value, quality, (ms + delay) * 1000000 AS arrival,
-    coalesce(device_time, CAST('-9223372036854775808' AS BIGINT)) AS device_time, coalesce(raw, 'NaN'::DOUBLE) AS raw, coalesce(seq, -1) AS seq
-FROM {0}.rows WHERE {1}
 """
 _SEEN = """
 SELECT late.at, late.shift, bool_or(r.value IS NOT DISTINCT FROM CASE WHEN isnan(late.value) THEN NULL ELSE late.value END)
@@ -59,6 +55,8 @@ class DuckStore:
 
     def __init__(self, settings: DuckSettings, data_dir: Path, epoch: str, names: Names) -> None:  # noqa: ARG002 - every store's factory takes its settings
         self._engine = DayFiles(data_dir / "readings", epoch, names)
+        self._ordering = Ordering(self._engine)
+        self._reader = Reader(self._engine, names)
         self._names = names
         self._epoch = epoch
 
@@ -71,20 +69,14 @@ class DuckStore:
         stored = duplicate = 0
         with self._engine.guarded():
             for name, where in _by_file(readings):
+                self._ordering.written(name)
                 new, repeated = self._write_file(name, readings.take(where), numbers[where], frames[0].number)
                 stored, duplicate = stored + new, duplicate + repeated
         return Written(stored, duplicate)
 
     def history(self, query: Query) -> Iterator[Stretch]:
-        """Pieces of about `PIECE` readings, or of one millisecond if that holds more."""
-        given = query.since
-        for day in self._days(query):
-            since, until = max(day * DAY, given), min((day + 1) * DAY, query.until)
-            for cut in [*self._cuts(day, Query(since, until, query.site, query.sensor)), until]:
-                yield Stretch(cut, self._piece(day, Query(given, cut, query.site, query.sensor)))
-                given = cut
-        if given < query.until:
-            yield Stretch(query.until, empty())
+        """In pieces as `Reader` cuts them."""
+        return self._reader.history(query)
 
     def count(self) -> int:
         """How many readings all files hold together."""
@@ -95,7 +87,18 @@ class DuckStore:
     def settle(self) -> None:
         """Write every log into its file; the next call opens the files anew."""
         with self._engine.guarded():
+            self._ordering.abandon()
             self._engine.close()
+
+    def tidy(self, now: int) -> bool:
+        """Go on with putting the files of days that are over in order of sensor; see `Ordering`."""
+        try:
+            with self._engine.guarded():
+                return self._ordering.step(now)
+        except Transient:
+            with self._engine.guarded():
+                self._ordering.abandon()
+            raise
 
     def forget(self, before: int, through: int) -> int:
         """Unlink the files of days that ended before `before` (ns), a few at a time; returns how many.
@@ -107,6 +110,7 @@ class DuckStore:
 
     def close(self) -> None:
         """Write every log into its file and close them."""
+        self._ordering.abandon()
         self._engine.close()
 
     def _write_file(self, name: str, readings: Readings, numbers: Ints, first: int) -> tuple[int, int]:
@@ -197,53 +201,6 @@ class DuckStore:
             file.names.extend(new)
             file.points.update(zip(new, numbers, strict=True))
         return np.array([file.points[index] for index in used.tolist()], np.int32)[inverse]
-
-    def _days(self, query: Query) -> list[int]:
-        """The days of the query for which anything is held, in order."""
-        found = self._engine.existing()
-        days = {int(np.datetime64(name, "D").astype(np.int64)) for name in found if name != ELSEWHEN}
-        if ELSEWHEN in found:
-            with self._engine.guarded():
-                sql = "SELECT DISTINCT CAST(floor(ms / 86400000) AS BIGINT) FROM {0}.rows"
-                days.update(day for (day,) in self._engine.rows(sql, self._engine.attach(ELSEWHEN)))
-        return sorted(day for day in days if day * DAY < query.until and (day + 1) * DAY > query.since)
-
-    def _cuts(self, day: int, query: Query) -> list[int]:
-        """Times (ns) that cut a day into pieces of about `PIECE` readings."""
-        cuts: set[int] = set()
-        for name in self._engine.of_day(day):
-            with self._engine.guarded():
-                file = self._engine.attach(name)
-                condition = self._condition(file, query)
-                many = self._engine.rows("SELECT count(*) FROM {0}.rows WHERE {1}", file, condition=condition)[0][0]
-                shares = np.linspace(0, 1, many // PIECE + 2)[1:-1].tolist()
-                if shares:
-                    sql = f"SELECT approx_quantile(ms, {shares}) FROM {{0}}.rows WHERE {{1}}"  # noqa: S608 - computed numbers
-                    cuts.update(int(ms) * MILLISECOND for ms in self._engine.rows(sql, file, condition=condition)[0][0])
-        return sorted(cut for cut in cuts if query.since < cut < query.until)
-
-    def _piece(self, day: int, query: Query) -> Readings:
-        parts = [empty()]
-        for name in self._engine.of_day(day):
-            with self._engine.guarded():
-                file = self._engine.attach(name)
-                columns = self._engine.columns(_SELECT, file, self._condition(file, query))
-            sensor = np.array(file.names, np.int32)[columns.pop("point")]
-            parts.append(Readings(sensor=sensor, mark=np.zeros(len(sensor), np.uint8), **columns))
-        readings = Readings.concatenate(parts)
-        return readings.take(np.argsort(readings.time, kind="stable"))
-
-    def _condition(self, file: DayFile, query: Query) -> str:
-        """The query as a WHERE over the packed columns: numbers only, so that it cannot carry anybody's text."""
-        condition = (
-            f"ms BETWEEN {query.since // MILLISECOND} AND {query.until // MILLISECOND} "
-            f"AND ms * 1000000 + ns >= {query.since} AND ms * 1000000 + ns < {query.until}"
-        )
-        if query.site is None and query.sensor is None:
-            return condition
-        known = enumerate(self._names.known[index] for index in file.names)
-        wanted = [point for point, (site, sensor) in known if query.site in (None, site) and query.sensor in (None, sensor)]
-        return f"{condition} AND point IN ({', '.join(map(str, [-1, *wanted]))})"
 
 
 def _by_file(readings: Readings) -> Iterator[tuple[str, NDArray[np.bool_]]]:

@@ -139,6 +139,13 @@ class Filed(Protocol):
         """Give up what is wholly older than `before` (ns) and not needed to recognize a frame after `through`; returns how many files."""
         ...
 
+    def tidy(self, now: int) -> bool:
+        """Use a quiet moment (now: UTC, ns) to make what is kept quicker to read, for a second at most; whether there was anything to do.
+
+        What is held stays the same, whenever it is interrupted. Raises as `Store.write`; a later call tries again.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class AlarmEvent:

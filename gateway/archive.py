@@ -70,6 +70,10 @@ class Archive:
         """Let the store give up files of readings before `before` (ns); returns how many it gave up."""
         return self._store.forget(before, self._spool.confirmed()) if isinstance(self._store, Filed) else 0
 
+    def tidy(self, now: int) -> bool:
+        """Let the store use a quiet moment (now: UTC, ns); whether it had anything to do."""
+        return isinstance(self._store, Filed) and self._store.tidy(now)
+
     def settle(self) -> None:
         """Have everything that is stored in its files."""
         if isinstance(self._store, Filed):

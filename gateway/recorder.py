@@ -88,6 +88,8 @@ class Recorder:
             async with self._still:
                 moved = await self._step()
                 await self._forget()
+                if self._reachable and moved < BATCH:
+                    await self._tidy()
             if moved < BATCH:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._finish.wait(), PAUSE if self._reachable else self._delay)
@@ -131,6 +133,13 @@ class Recorder:
             return
         if gone:
             log.info("deleted %d files of readings older than %.0f days", gone, self._keep / DAY)
+
+    async def _tidy(self) -> None:
+        """Put older readings in order while nothing is waiting."""
+        try:
+            await self._call(lambda: self._open().tidy(self._clock.now()))
+        except HazgateError as error:
+            log.warning("could not put older readings in order: %s", error)
 
     def _failed(self, words: str) -> None:
         if self._reachable is not False:

@@ -24,6 +24,7 @@ from gateway.tables import QUARANTINE, READINGS, Table, alarms_table, quarantine
 _EXAMPLES = """\
 examples:
   hazgate export readings --config hazgate.yaml --since -1d --until 2026-01-15T08:00:00+08:00 > day.csv
+  hazgate export readings --config hazgate.yaml --since -1d --sensor GT-101
   hazgate export readings --config hazgate.yaml --since -30d --format parquet --output month.parquet
   hazgate export alarms --config hazgate.yaml --since -7d --format jsonl
   hazgate export quarantine --config hazgate.yaml --since -1d
@@ -50,6 +51,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--config", type=Path, required=True, metavar="C", help="the gateway's file, usually hazgate.yaml")
     parser.add_argument("--since", type=time, required=True, metavar="T", help="2026-01-15T08:00:00Z, or -7d")
     parser.add_argument("--until", type=time, default=now, metavar="T", help="likewise; now if left out")
+    parser.add_argument("--site", metavar="ID", help="readings of this site only")
+    parser.add_argument("--sensor", metavar="ID", help="readings of this sensor only")
     parser.add_argument("--format", choices=["csv", "jsonl", "parquet"], default="csv", help="default: %(default)s")
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: stdout; parquet needs a file")
     parser.set_defaults(run=run)
@@ -66,6 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
         return _complain("--since must be before --until", 2)
     if arguments.format == "parquet" and arguments.output is None:
         return _complain("parquet needs --output FILE", 2)
+    if arguments.what != "readings" and (arguments.site or arguments.sensor):
+        return _complain("--site and --sensor choose among readings only", 2)
+    _remark(config, arguments)
     try:
         _export(config, arguments)
     except HazgateError as error:
@@ -76,6 +82,14 @@ def run(arguments: argparse.Namespace) -> int:
 def _complain(sentence: str, status: int) -> int:
     print(f"hazgate export: {sentence}", file=sys.stderr)
     return status
+
+
+def _remark(config: Config, arguments: argparse.Namespace) -> None:
+    """Say so when no file names what is asked for: it may be of the past, or a typing error."""
+    configured = {(site.site, sensor.id) for site in config.sites for sensor in site.sensors}
+    if not any(arguments.site in (None, site) and arguments.sensor in (None, sensor) for site, sensor in configured):
+        what = "/".join(filter(None, (arguments.site, arguments.sensor)))
+        print(f"hazgate export: no site file names {what}; what was recorded under that name is given", file=sys.stderr)
 
 
 def _export(config: Config, arguments: argparse.Namespace) -> None:
@@ -104,7 +118,7 @@ def _table(config: Config, arguments: argparse.Namespace) -> Iterator[Table]:
             units: dict[tuple[str, str], str] = {
                 (site.site, sensor.id): sensor.unit for site in config.sites for sensor in site.sensors if sensor.unit is not None
             }
-            yield readings_table(source, Query(since, until), units)
+            yield readings_table(source, Query(since, until, arguments.site, arguments.sensor), units)
 
 
 def _write_parquet(table: Table, file: ParquetFile) -> Iterator[int]:

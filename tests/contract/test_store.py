@@ -18,7 +18,7 @@ from support.sites import T0
 from support.stores import Servers, elsewhere, new_place, server_version
 from support.suite import ran_on
 
-from adapters import dayfiles, duck
+from adapters import dayfiles, dayread
 from adapters.codecs.frames import Names
 from adapters.dayfiles import DAY
 from adapters.duck import DuckSettings, DuckStore
@@ -274,7 +274,7 @@ def test_mad_clocks_share_one_file(store: DuckStore, tmp_path: Path) -> None:
 
 
 def test_a_long_history_comes_in_bounded_pieces(store: DuckStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duck, "PIECE", 100)
+    monkeypatch.setattr(dayread, "PIECE", 100)
     many = readings(*((n % 2, n * 0.001, float(n)) for n in range(1000)))
     store.write([Frame(1, many)])
     stretches = list(store.history(everything()))

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from support import files
-from support.recording import readings
+from support.recording import KEPT, readings
 from support.sites import T0
 from support.wait import eventually
 
@@ -46,7 +46,7 @@ async def recorded(folder: Path) -> AsyncIterator[Spool]:
     await asyncio.to_thread(data_dir.mkdir)
     lock = DirectoryLock(data_dir)
     spool = Spool.open(data_dir / "spool.db", Register(config.sites), Clock())
-    recorder = Recording(spool, data_dir, registry.plain(config.gateway.store), config.gateway.keep.readings, lambda _words: None)
+    recorder = Recording(spool, data_dir, registry.plain(config.gateway.store), KEPT, lambda _words: None)
     await spool.start()
     await recorder.start()
     given = readings((0, 1.25, 12.5), (1, 2.0, float("nan")), (0, 3.0, 13.0), quality=[0, 2, 1], seq=[7, -1, 8])
@@ -93,6 +93,25 @@ async def test_what_is_still_in_the_spool_is_exported_once(tmp_path: Path) -> No
         await eventually(lambda: not spool.balance().pending)
         lines = (await exported(tmp_path, "readings")).splitlines()
         assert lines == [*LINES, "2025-11-21T08:00:04.000Z,north,GT-1,14.0,%LEL,good,2025-11-21T08:00:04.004Z,"]
+
+
+async def test_one_sensor_or_site_is_exported_alone_from_store_and_spool(tmp_path: Path) -> None:
+    async with recorded(tmp_path) as spool:
+        spool.append(readings((0, 4.0, 14.0), (1, 4.5, 1.0)), [], [], Counts(2))
+        await eventually(lambda: not spool.balance().pending)
+        assert [line.split(",")[2:4] for line in (await exported(tmp_path, "readings", "--sensor", "GT-1")).splitlines()[1:]] == [
+            ["GT-1", "12.5"],
+            ["GT-1", "13.0"],
+            ["GT-1", "14.0"],
+        ]
+        assert len((await exported(tmp_path, "readings", "--site", "north", "--sensor", "PT-1")).splitlines()) == 3
+        assert len((await exported(tmp_path, "readings", "--site", "north")).splitlines()) == 6
+
+
+async def test_a_sensor_that_no_file_names_is_looked_for_with_a_remark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with recorded(tmp_path):
+        assert (await exported(tmp_path, "readings", "--site", "south", "--sensor", "GT-1")).splitlines() == LINES[:1]
+    assert "no site file names south/GT-1; what was recorded under that name is given" in capsys.readouterr().err
 
 
 async def test_readings_as_jsonl_say_null_for_what_is_missing(tmp_path: Path) -> None:
@@ -147,6 +166,7 @@ async def test_alarm_events_are_exported_by_when_they_were_recorded(tmp_path: Pa
     [
         (("readings", "--format", "parquet"), "parquet needs --output FILE"),
         (("readings", "--until", SINCE), "--since must be before --until"),
+        (("alarms", "--sensor", "GT-1"), "--site and --sensor choose among readings only"),
     ],
 )
 def test_a_wrong_request_is_refused_with_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: Sequence[str], sentence: str) -> None:

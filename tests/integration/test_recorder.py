@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.recording import Fact, everything, facts, readings
+from support.recording import KEPT, Fact, everything, facts, readings
 from support.sites import T0, register, sensor
 from support.wait import eventually
 
+from adapters.dayorder import SMALL
 from adapters.lock import DirectoryLock
 from adapters.spool import Spool
 from alerts.alarm import Quarantine
@@ -80,7 +81,7 @@ async def rig(folder: Path) -> AsyncIterator[Rig]:
     lock = DirectoryLock(folder)
     spool = Spool.open(folder / "spool.db", register(sensor("GT-1"), sensor("GT-2")), Clock())
     words: list[str | None] = []
-    recorder = Recording(spool, folder, STORE, 400 * 86_400 * SECOND, words.append)
+    recorder = Recording(spool, folder, STORE, KEPT, words.append)
     made = Rig(folder, spool, recorder, words, next=spool.balance().received)
     await spool.start()
     await recorder.start()
@@ -272,3 +273,23 @@ def test_reading_history_never_keeps_the_lock(tmp_path: Path) -> None:
     with history.opened(tmp_path, STORE) as source:
         assert source is not None
         DirectoryLock(tmp_path).release()
+
+
+async def test_a_day_that_is_over_is_put_in_order_beside_what_comes_in(tmp_path: Path) -> None:
+    """The second recorder finds a file that nobody wrote to lately; what is drained and asked for meanwhile goes to another day."""
+    file = tmp_path / "readings" / "2025-11-21.duckdb"
+    async with rig(tmp_path) as made:
+        made.put(SMALL + 1000)
+        await made.drained()
+    before, expected = file.stat(), made.expected
+    async with rig(tmp_path) as made:
+
+        async def replaced() -> bool:
+            made.spool.append(readings((0, 86_400.0 + made.next / 1000, 1.0)), [], [], Counts(1))
+            made.next += 1
+            return file.stat().st_ino != before.st_ino
+
+        await eventually(replaced, within=60, every=0.1)
+        await made.drained()
+        assert (await made.read())[: len(expected)] == expected
+    assert file.stat().st_size < before.st_size

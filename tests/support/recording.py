@@ -14,6 +14,8 @@ from adapters.codecs.frames import Names
 from alerts.ports import Frame, Query, Stretch, Written
 from alerts.reading import DTYPES, MILLISECOND, NO_SEQ, NO_TIME, SECOND, Mark, Readings
 
+KEPT = 100 * 366 * 86_400 * SECOND
+"""For how long recorders of tests keep readings, ns: the stamps of tests grow old, and no reading of theirs is to go for its age."""
 Fact = tuple[str, int, float | None]
 """(sensor, time in ms after T0, value): what identifies a reading in these tests."""
 
