@@ -27,7 +27,7 @@ from support.servers import free_port
 from adapters.influx import InfluxSettings
 
 START_WITHIN = 20.0
-STOP_WITHIN = 5.0
+STOP_WITHIN = 15.0
 ELSEWHERE = "HAZGATE_TEST_INFLUX"
 """Environment variable: address of any InfluxDB that the suite is to be run against as well, such as
 `http://127.0.0.1:8086?version=2&org=o&token=t` (an all-access token) or `http://127.0.0.1:8181?version=3&token=t`."""
