@@ -84,6 +84,11 @@ def _plain(error: aiomqtt.MqttError) -> str:
     return str(error) or type(error).__name__
 
 
+async def _until_lost(client: aiomqtt.Client) -> None:
+    async for _ in client.messages:
+        pass
+
+
 class DeviceLink:
     """One virtual device. `messages` and `published` count what the broker has confirmed: messages and readings."""
 
@@ -125,10 +130,22 @@ class DeviceLink:
                 async with self._broker.client(f"{self._site}-{self.device}", self._will()) as client:
                     await client.publish(self._topic("status"), b'{"online": true}', qos=1, retain=True)
                     self.ready.set()
-                    await self._drain(client)
+                    await self._publish(client)
             except aiomqtt.MqttError as error:
                 self.trouble = _plain(error)
                 await asyncio.sleep(RETRY)
+
+    async def _publish(self, client: aiomqtt.Client) -> None:
+        """Publish until closed and empty. A lost connection is raised at once; aiomqtt alone would wait 10 s for a confirmation that cannot come."""
+        drained = asyncio.create_task(self._drain(client), name=f"{self.device} publishes")
+        lost = asyncio.create_task(_until_lost(client), name=f"{self.device} is connected")
+        try:
+            await asyncio.wait((drained, lost), return_when=asyncio.FIRST_COMPLETED)
+            (drained if drained.done() else lost).result()
+        finally:
+            for task in (drained, lost):
+                task.cancel()
+            await asyncio.gather(drained, lost, return_exceptions=True)
 
     async def _drain(self, client: aiomqtt.Client) -> None:
         while True:
@@ -152,6 +169,9 @@ class DeviceLink:
 
 class Listener:
     """Hears a site's alarm events and enters them in a ledger.
+
+    Whatever else a broker sends is passed over: amqtt gives every new connection the retained messages of all topics that
+    anybody has subscribed to.
 
     `elapsed` tells the time since the scenario began, ns, or None before it: what is heard then belongs to something
     else. `unreadable` counts events that are no alarm event of the contract, `riddle` is the first of them; `losses`
@@ -177,7 +197,8 @@ class Listener:
                     await client.subscribe(self._topic, qos=1)
                     self.ready.set()
                     async for message in client.messages:
-                        self._hear(message.payload)
+                        if message.topic.value == self._topic:
+                            self._hear(message.payload)
             except aiomqtt.MqttError as error:
                 self.trouble = _plain(error)
                 self.losses += 1

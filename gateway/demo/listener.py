@@ -25,10 +25,11 @@ async def main(broker: str, prefix: str, site: str) -> None:
     """Listen until terminated."""
     clock = SystemClock()
 
-    def message(_topic: str, payload: bytes, _retained: bool, token: int) -> None:
+    def message(name: str, payload: bytes, _retained: bool, token: int) -> None:
         received = clock.now()
-        sys.stdout.write(f'{{"received":{received},"event":{payload.decode()}}}\n')
-        sys.stdout.flush()
+        if name == topic:  # amqtt also gives a new connection the retained messages of topics that others have subscribed to
+            sys.stdout.write(f'{{"received":{received},"event":{payload.decode()}}}\n')
+            sys.stdout.flush()
         link.ack([token])
 
     def state(state: LinkState, reason: str) -> None:

@@ -41,7 +41,7 @@ async def excursions_then_kill(north: Gateway, broker: Mosquitto) -> None:
         payloads = [reading(head, value, seq=stamp + n) for n, value in enumerate([5, 6, 60, 6, 5])]
         await broker.publish_lines(READINGS, payloads)
         stamp += 10
-    await eventually(lambda: acknowledged(north, 100), within=10)
+    await eventually(lambda: acknowledged(north, 100))
     assert await north.alarms() == {}
     await north.kill()
 
@@ -68,7 +68,7 @@ async def test_an_excursion_acknowledged_before_a_crash_and_not_decided_is_told_
         shutil.move(tmp_path / "before", tmp_path / "data")
         await north.start()
         wanted = {f"{head}.high_high over {path}": 1 for head in HEADS for path in ("/desk", "/phone")}
-        await eventually(lambda: raised(sink, "high_high") == wanted, within=15)
+        await eventually(lambda: raised(sink, "high_high") == wanted)
         states = await north.alarms()
         assert {states[f"{head}.high_high"] for head in HEADS} == {"active_unacknowledged"}
 
@@ -122,7 +122,7 @@ async def test_the_spool_is_synced_before_each_puback_and_the_journal_before_eac
         await north.start(prefix=strace)
         for n in range(10):
             await broker.publish(READINGS, reading("GT-001", 60 if n == 5 else 5, seq=n))
-        await eventually(lambda: raised(sink, "high_high"), within=10)
+        await eventually(lambda: raised(sink, "high_high"))
         await eventually(lambda: acknowledged(north, 10))
         await north.stop()
     lines = trace.read_text(errors="replace").splitlines()

@@ -70,7 +70,7 @@ async def test_it_installs_without_an_index_runs_a_gateway_and_installs_once_mor
         env["NOTIFY_SOCKET"] = ear.address
         gateway = await asyncio.create_subprocess_exec(hazgate, "run", example, cwd=tmp_path, env=env, stderr=log)
         try:
-            await eventually(lambda: ear.said("READY"), within=20)
+            await eventually(lambda: ear.said("READY"))
         finally:
             gateway.send_signal(signal.SIGTERM)
             assert await asyncio.wait_for(gateway.wait(), 15) == 0, (tmp_path / "log").read_text()

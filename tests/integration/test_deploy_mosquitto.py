@@ -47,12 +47,12 @@ class Broker:
         with (self.folder / "log").open("ab") as log:
             process = await asyncio.create_subprocess_exec("mosquitto", "-c", str(self.folder / "mosquitto.conf"), stderr=log)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 await asyncio.gather(listening(self.port), listening(self.tls_port))
             yield
         finally:
             process.terminate()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 await process.wait()
 
 
@@ -119,7 +119,7 @@ async def heard(broker: Broker, speaker: str, topics: list[str], listener: str =
     Each topic has a connection of its own: mosquitto 2.0 ends an MQTT 5 connection that published without permission.
     """
     seen: list[str] = []
-    async with asyncio.timeout(10), broker.login(listener) as ears:
+    async with asyncio.timeout(20), broker.login(listener) as ears:
         await ears.subscribe("hazgate/v1/#", qos=1)
         for topic in topics:
             with contextlib.suppress(aiomqtt.MqttError):
@@ -166,7 +166,7 @@ async def test_a_person_hears_alarms_but_neither_commands_nor_readings(broker: B
 
 async def test_a_device_hears_nothing(broker: Broker) -> None:
     said = ["hazgate/v1/north/rtu-1/readings", "hazgate/v1/north/alarms/GT-101.high", "hazgate/v1/north/state"]
-    async with asyncio.timeout(10), broker.login("rtu-1") as device:
+    async with asyncio.timeout(20), broker.login("rtu-1") as device:
         await device.subscribe("hazgate/v1/#", qos=1)
         assert await heard(broker, "hazgate", said) == said
         # The answer to a second subscription comes behind everything that was on its way to this client.
@@ -177,7 +177,7 @@ async def test_a_device_hears_nothing(broker: Broker) -> None:
 async def test_a_device_on_the_network_comes_in_by_tls_with_its_password(broker: Broker) -> None:
     trusted = ssl.create_default_context(cafile=broker.folder / "certs" / "ca.crt")
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(20),
         broker.login("hazgate") as ears,
         aiomqtt.Client("127.0.0.1", broker.tls_port, username="rtu-1", password=PASSWORDS["rtu-1"], tls_context=trusted) as device,
     ):

@@ -53,7 +53,7 @@ async def recorded(folder: Path) -> AsyncIterator[Spool]:
     asides = [Aside("x/y", Quarantine.UNREADABLE, "not JSON", payload, len(payload), T0 + 5) for payload in ('{"气"'.encode(), b"\xff\x00")]
     spool.append(given, asides, [], Counts(5))
     try:
-        await eventually(lambda: spool.balance().stored == 3, within=10)
+        await eventually(lambda: spool.balance().stored == 3)
         yield spool
     finally:
         await recorder.stop()

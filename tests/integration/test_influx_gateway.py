@@ -72,7 +72,7 @@ class Stand:
             series = self.server.ask(self.database, f"SELECT sequence, event FROM alarms WHERE alarm = '{alarm}'")
             return bool(series) and {row[2] for row in series[0]["values"]} == wanted
 
-        await eventually(lambda: asyncio.to_thread(look), within=10, every=0.1)
+        await eventually(lambda: asyncio.to_thread(look), every=0.1)
 
     def stored(self) -> list[tuple[Any, ...]]:
         """(zone, device, sensor, kind, value) of every point there is, by seq."""

@@ -31,6 +31,10 @@ asyncio.run(main())
 """
 
 
+BUSY = 1.5
+"""Seconds for which a busy machine may keep a process waiting. A loop that is held up waits for the network instead: 5 s and more."""
+
+
 @pytest.fixture
 async def broker() -> AsyncIterator[Mosquitto]:
     async with mosquitto() as running:
@@ -127,11 +131,11 @@ async def test_it_is_subscribed_again_and_says_so_when_the_broker_has_forgotten_
 
 async def test_a_frozen_broker_is_noticed_within_two_keepalives(broker: Mosquitto) -> None:
     """The connection stays open and takes what is sent, so only missing answers tell."""
-    async with linked(broker.url, keepalive="1s") as witness:
+    async with linked(broker.url, keepalive="2s") as witness:
         broker.suspend()
         frozen_at = asyncio.get_running_loop().time()
-        await witness.is_down(within=4.0)
-        assert asyncio.get_running_loop().time() - frozen_at <= 2.2
+        await witness.is_down()
+        assert asyncio.get_running_loop().time() - frozen_at <= 2 * 2 + BUSY
         assert "has said nothing" in witness.reasons[0]
         broker.proceed()
         await witness.is_up()
@@ -139,7 +143,7 @@ async def test_a_frozen_broker_is_noticed_within_two_keepalives(broker: Mosquitt
 
 async def test_a_silent_but_healthy_connection_is_kept(broker: Mosquitto) -> None:
     async with linked(broker.url, keepalive="1s") as witness:
-        assert await stalls(3.0) < 0.2
+        assert await stalls(3.0) < BUSY
         assert witness.states == [(LinkState.UP, "")]
 
 
@@ -147,7 +151,7 @@ async def test_a_broker_that_takes_connections_but_never_answers_does_not_count_
     async with mosquitto() as frozen:
         frozen.suspend()
         async with linked(frozen.url, wait=False) as witness:
-            await witness.is_down(within=20.0)
+            await witness.is_down()
             assert "does not answer" in witness.reasons[0]
             frozen.proceed()
             await witness.is_up()
@@ -157,7 +161,7 @@ async def test_a_broker_that_takes_connections_but_never_answers_does_not_count_
 async def test_an_unreachable_broker_stops_neither_the_start_nor_the_loop() -> None:
     port = free_port()
     async with linked(f"mqtt://127.0.0.1:{port}", wait=False) as witness:
-        assert await stalls(1.5) < 0.5
+        assert await stalls(1.5) < BUSY
         assert witness.link.state is LinkState.DOWN
         assert witness.reasons == [f"cannot reach 127.0.0.1:{port}: Connection refused"]
         async with mosquitto(port=port) as late:
@@ -169,10 +173,10 @@ async def test_an_unreachable_broker_stops_neither_the_start_nor_the_loop() -> N
 async def test_a_broker_that_swallows_connections_does_not_stop_the_loop_and_stopping_does_not_wait_for_it() -> None:
     """An address of the documentation range (RFC 5737) answers nothing at all, or is refused by the local router."""
     async with linked("mqtt://192.0.2.1:1883", wait=False) as witness:
-        assert await stalls(1.0) < 0.1
+        assert await stalls(1.0) < BUSY
         begun = asyncio.get_running_loop().time()
         await witness.link.stop()
-        assert asyncio.get_running_loop().time() - begun < 0.5
+        assert asyncio.get_running_loop().time() - begun < BUSY
 
 
 async def test_a_host_without_an_address_is_named_in_the_reason() -> None:
@@ -212,7 +216,7 @@ async def test_what_is_published_while_the_broker_is_away_is_delivered_in_order_
             witness.link.publish(Publication("out/x", b"%d" % number, retain=True, done=partial(confirmed.append, number)))
         assert confirmed == []
         await broker.start()
-        await eventually(lambda: len(confirmed) == 600, within=10)
+        await eventually(lambda: len(confirmed) == 600)
         assert confirmed == list(range(600))
         async with broker.listening("out/#") as heard:
             await eventually(lambda: [message.payload for message in heard] == [b"599"])
@@ -230,7 +234,7 @@ async def test_a_publication_on_its_way_when_the_broker_dies_is_sent_again(broke
         await witness.is_down()
         assert confirmed == []
         await broker.start()
-        await eventually(lambda: confirmed == list(range(50)), within=10)
+        await eventually(lambda: confirmed == list(range(50)))
 
 
 async def test_a_broker_that_takes_fewer_at_once_than_were_on_their_way_gets_them_all_in_order(broker: Mosquitto) -> None:
@@ -243,7 +247,7 @@ async def test_a_broker_that_takes_fewer_at_once_than_were_on_their_way_gets_the
         await broker.kill()
         await witness.is_down()
         async with mosquitto(port=broker.port, lines=["max_inflight_messages 5"]):
-            await eventually(lambda: len(confirmed) == 50, within=15)
+            await eventually(lambda: len(confirmed) == 50)
             assert confirmed == list(range(50))
 
 
@@ -270,7 +274,7 @@ async def test_the_will_is_published_when_the_gateway_is_killed_and_not_when_it_
         await eventually(lambda: [message.payload for message in heard] == [b"marker"])
         child = await asyncio.create_subprocess_exec(sys.executable, "-c", LINK_ALONE, broker.url, cwd=ROOT, stdout=subprocess.PIPE)
         assert child.stdout is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             assert await child.stdout.readline() == b"up\n"
         child.kill()
         await child.wait()
@@ -283,7 +287,7 @@ async def test_while_paused_nothing_is_read_publications_go_out_and_the_connecti
         await broker.publish("t/x", b"later")
         witness.link.publish(Publication("out/alarm", b"now"))
         await eventually(lambda: [message.payload for message in heard] == [b"now"])
-        assert await stalls(3.5) < 0.2
+        assert await stalls(3.5) < BUSY
         assert witness.messages == []
         witness.link.resume()
         await eventually(lambda: witness.payloads == [b"later"])
@@ -296,7 +300,7 @@ async def test_a_reconnect_while_paused_comes_up_and_stays_paused(broker: Mosqui
         await broker.restart()
         await eventually(lambda: witness.link.counters.connections == 2)
         await broker.publish("t/x", b"later")
-        assert await stalls(0.3) < 0.2
+        assert await stalls(0.3) < BUSY
         assert witness.messages == []
         witness.link.resume()
         await eventually(lambda: witness.payloads == [b"later"])
@@ -305,7 +309,7 @@ async def test_a_reconnect_while_paused_comes_up_and_stays_paused(broker: Mosqui
 async def test_two_gateways_with_one_id_do_not_throw_each_other_out_in_a_frenzy(broker: Mosquitto) -> None:
     """Short-lived connections do not make the next attempt come sooner."""
     async with linked(broker.url) as first, linked(broker.url) as second:
-        assert await stalls(3.0) < 0.2
+        assert await stalls(3.0) < BUSY
         assert first.reasons
         assert first.link.counters.connections + second.link.counters.connections <= 12
 
@@ -352,7 +356,7 @@ async def test_stopping_beside_a_frozen_broker_takes_at_most_two_seconds(broker:
         witness.link.publish(Publication("out/x", b"1"))
         begun = asyncio.get_running_loop().time()
         await witness.link.stop()
-        assert asyncio.get_running_loop().time() - begun < 2.5
+        assert asyncio.get_running_loop().time() - begun < 2 + BUSY
         assert witness.link.unsent == 1
 
 

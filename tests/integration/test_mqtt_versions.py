@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import get_args
@@ -15,22 +13,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from support.doors import Manner, door
 from support.links import linked
-from support.servers import Mosquitto, accepts, free_port, mosquitto
+from support.servers import Mosquitto, amqtt, mosquitto
 from support.wait import eventually
 
 from adapters.mqtt import LinkState, Publication, ReplyTo
-
-AMQTT = """
-import asyncio, sys
-from amqtt.broker import Broker
-
-async def main():
-    listener = {"type": "tcp", "bind": f"127.0.0.1:{sys.argv[1]}"}
-    await Broker({"listeners": {"default": listener}, "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}}).start()
-    await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
 
 
 @pytest.fixture
@@ -72,25 +58,17 @@ async def test_publications_wait_through_a_change_of_version(broker: Mosquitto) 
         await witness.is_down()
         async with mosquitto() as other, door(other.port, "close") as entrance:
             witness.link._settings = witness.link._settings.model_copy(update={"url": entrance.url})
-            await eventually(lambda: confirmed == list(range(20)), within=10)
+            await eventually(lambda: confirmed == list(range(20)))
             assert witness.link.protocol == "3.1.1"
             async with other.listening("out/#") as heard:
                 await eventually(lambda: [message.payload for message in heard] == [b"19"])
 
 
 async def test_amqtt_the_demo_broker_of_last_resort_is_good_enough() -> None:
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", AMQTT, str(port), stderr=subprocess.DEVNULL)
-    try:
-        await eventually(lambda: accepts(port), within=15)
-        async with linked(f"mqtt://127.0.0.1:{port}") as witness:
-            assert witness.link.protocol == "3.1.1"
-            await witness.publish("t/self", b"1")
-            await eventually(lambda: witness.payloads == [b"1"])
-    finally:
-        process.terminate()
-        async with asyncio.timeout(10):
-            await process.wait()
+    async with amqtt() as port, linked(f"mqtt://127.0.0.1:{port}") as witness:
+        assert witness.link.protocol == "3.1.1"
+        await witness.publish("t/self", b"1")
+        await eventually(lambda: witness.payloads == [b"1"])
 
 
 async def test_a_message_may_say_where_it_wants_its_answer_and_the_answer_carries_its_correlation(broker: Mosquitto) -> None:
@@ -103,7 +81,7 @@ async def test_a_message_may_say_where_it_wants_its_answer_and_the_answer_carrie
                 witness.link.publish(Publication(wanted[-1].topic, b"ok", correlation=wanted[-1].correlation))
 
         witness.link._session._message = reply
-        async with aiomqtt.Client("127.0.0.1", broker.port, protocol=aiomqtt.ProtocolVersion.V5) as person, asyncio.timeout(10):
+        async with aiomqtt.Client("127.0.0.1", broker.port, protocol=aiomqtt.ProtocolVersion.V5) as person, asyncio.timeout(20):
             await person.subscribe("answers/#")
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves this one without annotations
             properties.ResponseTopic = "answers/me"

@@ -94,7 +94,7 @@ async def rig(folder: Path) -> AsyncIterator[Rig]:
 
 
 async def _another(made: Rig, pid: int) -> None:
-    await eventually(lambda: made.recorder.pid not in (None, pid), within=10)
+    await eventually(lambda: made.recorder.pid not in (None, pid))
 
 
 async def _pid(made: Rig) -> int:
@@ -170,7 +170,7 @@ async def test_a_crash_before_the_last_report_was_kept_stores_each_reading_once(
 
 
 async def test_the_recorder_dies_with_its_gateway(tmp_path: Path) -> None:
-    """The parent is killed, not stopped: within a second its recorder is gone too, and the files can be opened."""
+    """The parent is killed, not stopped: its recorder is gone at once too, and the files can be opened."""
     program = (
         "import asyncio, sys; from pathlib import Path; sys.path.insert(0, sys.argv[2]); from test_recorder import rig\n"
         "async def main():\n"
@@ -187,7 +187,7 @@ async def test_the_recorder_dies_with_its_gateway(tmp_path: Path) -> None:
     child = int(await asyncio.wait_for(parent.stdout.readline(), 20))
     parent.kill()
     await parent.wait()
-    await eventually(lambda: not _alive(child), within=2.0)
+    await eventually(lambda: not _alive(child))
     # the last of its threads closes the files a moment after the first is gone
     assert await eventually(lambda: _read_or_none(tmp_path)) == 100
 

@@ -70,7 +70,7 @@ async def test_a_gateway_is_ready_without_its_broker_for_all_else_is_done(tmp_pa
             north = Gateway(tmp_path, f"mqtt://127.0.0.1:{free_port()}", [site_file(sensor("GT-1"))], sink.url)
             try:
                 await north.start(ready=False)
-                await eventually(lambda: ear.said("READY") == ["1"], within=20)
+                await eventually(lambda: ear.said("READY") == ["1"])
                 assert "the broker is not connected" in ear.said("STATUS")[0]
                 await eventually(lambda: ear.said("WATCHDOG"))
             finally:

@@ -122,7 +122,7 @@ async def test_silence_ends_with_the_timeout_and_the_channel_goes_on(sink: Sink)
     async with channel(sink.url, timeout="200ms") as webhook:
         begun = asyncio.get_running_loop().time()
         error = await failure(webhook)
-        assert asyncio.get_running_loop().time() - begun < 1
+        assert asyncio.get_running_loop().time() - begun < 5
         assert type(error) is Transient
         assert str(error) == "no answer within 0.2 s"
         assert (await webhook.send(DELIVERY)).text == "200"

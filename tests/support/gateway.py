@@ -18,8 +18,8 @@ from support.sink import Sink
 from support.sites import ESCALATION, PEOPLE, ROTA
 from support.wait import eventually
 
-START_WITHIN = 20.0
-STOP_WITHIN = 15.0
+START_WITHIN = 40.0
+STOP_WITHIN = 20.0
 HAZGATE = str(Path(sys.executable).parent / "hazgate")
 
 
@@ -67,7 +67,7 @@ class Gateway:
         }
         self.config.write_text(_yaml(made | changes))
         self._process: asyncio.subprocess.Process | None = None
-        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=5)
+        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=20)
 
     @property
     def pid(self) -> int:

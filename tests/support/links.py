@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from support.wait import eventually
+from support.wait import WITHIN, eventually
 
 from adapters.mqtt import BrokerSettings, Handlers, Link, LinkState, Publication
 
@@ -45,11 +45,11 @@ class Witness:
         """Of the times it was down, in order."""
         return [reason for state, reason in self.states if state is LinkState.DOWN]
 
-    async def is_up(self, within: float = 10.0) -> None:
+    async def is_up(self, within: float = WITHIN) -> None:
         """Wait until it is subscribed."""
         await eventually(lambda: self.link.state is LinkState.UP, within=within)
 
-    async def is_down(self, within: float = 10.0) -> None:
+    async def is_down(self, within: float = WITHIN) -> None:
         """Wait until it has told that it is not connected."""
         await eventually(lambda: self.link.state is LinkState.DOWN, within=within)
 
@@ -57,7 +57,7 @@ class Witness:
         """Publish and wait until the broker has it."""
         has_it = asyncio.Event()
         self.link.publish(Publication(topic, payload, retain, done=has_it.set))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WITHIN):
             await has_it.wait()
 
 

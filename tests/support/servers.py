@@ -14,6 +14,7 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +23,19 @@ from pathlib import Path
 from support.certificates import Pair
 from support.wait import eventually
 
-START_WITHIN = 10.0
-STOP_WITHIN = 5.0
+AMQTT = """
+import asyncio, sys
+from amqtt.broker import Broker
+
+async def main():
+    listener = {"type": "tcp", "bind": f"127.0.0.1:{sys.argv[1]}"}
+    await Broker({"listeners": {"default": listener}, "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}}).start()
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+START_WITHIN = 20.0
+STOP_WITHIN = 15.0
 
 
 def free_port() -> int:
@@ -283,3 +295,15 @@ async def mosquitto(
             yield broker
         finally:
             await broker.stop()
+
+
+@contextlib.asynccontextmanager
+async def amqtt() -> AsyncIterator[int]:
+    """A running amqtt, which lets everybody in; yields its port."""
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", AMQTT, str(port), stderr=subprocess.DEVNULL)
+    try:
+        await eventually(lambda: accepts(port), within=START_WITHIN)
+        yield port
+    finally:
+        await _finish(process, signal.SIGTERM)

@@ -27,7 +27,7 @@ from support.servers import free_port
 from adapters.influx import InfluxSettings
 
 START_WITHIN = 20.0
-STOP_WITHIN = 5.0
+STOP_WITHIN = 15.0
 UNKNOWN = "of unknown version"
 ELSEWHERE = "HAZGATE_TEST_INFLUX"
 """Environment variable: address of any InfluxDB that the suite is to be run against as well, such as

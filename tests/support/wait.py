@@ -8,13 +8,15 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar, overload
 
 T = TypeVar("T")
+WITHIN = 20.0
+"""Seconds that a state may take to come on a busy machine; a test that sees it sooner goes on sooner."""
 
 
 @overload
-async def eventually(look: Callable[[], Awaitable[T]], *, within: float = 5.0, every: float = 0.01) -> T: ...
+async def eventually(look: Callable[[], Awaitable[T]], *, within: float = WITHIN, every: float = 0.01) -> T: ...
 @overload
-async def eventually(look: Callable[[], T], *, within: float = 5.0, every: float = 0.01) -> T: ...
-async def eventually(look: Callable[[], T | Awaitable[T]], *, within: float = 5.0, every: float = 0.01) -> T:
+async def eventually(look: Callable[[], T], *, within: float = WITHIN, every: float = 0.01) -> T: ...
+async def eventually(look: Callable[[], T | Awaitable[T]], *, within: float = WITHIN, every: float = 0.01) -> T:
     """Look, every `every` seconds, until something true is seen, and return that. Fails with the last sight after `within` seconds.
 
     look: a plain or an async function; an AssertionError it raises counts as "not yet" and is what the failure shows.

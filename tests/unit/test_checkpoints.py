@@ -44,6 +44,6 @@ async def test_a_checkpoint_waits_for_its_frame_and_then_lets_the_spool_forget_i
     assert found[:2] == (7, T0 + EVERY)
     checkpoints.sealed(8, T0 + EVERY + SECOND)
     assert checkpoints.committed() == 8, "the next one is not due, its frame is known all the same"
-    await asyncio.wait_for(journal.stop(), 5)
+    await asyncio.wait_for(journal.stop(), 20)
     await spool.start()
     await spool.stop()

@@ -146,5 +146,5 @@ async def test_a_notifier_that_breaks_does_not_end_its_lane() -> None:
             office.tell("li desk", step=step)
         await eventually(lambda: way.tries >= 6)
         way.answer = accepts
-        await eventually(lambda: len(office.delivered) == 6, within=5)
+        await eventually(lambda: len(office.delivered) == 6)
         assert office.settled == [("delivered", "ok")] * 6

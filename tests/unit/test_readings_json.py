@@ -237,7 +237,7 @@ def test_many_short_runs_are_bounded_like_one_long_one() -> None:
 def test_a_mebibyte_of_malice_is_unreadable_in_bounded_time_and_words(payload: bytes) -> None:
     begun = time.perf_counter()
     assert len(refusal(payload)) < 1000
-    assert time.perf_counter() - begun < 2.0
+    assert time.perf_counter() - begun < 10.0
 
 
 def sound(decoded: Decoded) -> bool:

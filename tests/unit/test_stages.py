@@ -83,7 +83,7 @@ async def test_what_the_journal_does_not_take_in_time_is_told_once_from_memory_a
     office = Office()
     office.true("GT-1.high_high", 1)
     assert office.parcels == []
-    await eventually(lambda: office.parcels, within=1)
+    await eventually(lambda: office.parcels)
     assert office.topics() == ["alarm-events GT-1.high_high active_unacknowledged False", "GT-1.high_high GT-1.high_high active_unacknowledged False"]
     assert office.alarms == 1
     assert json.loads(office.journal.entries[0].rows[0].body)["journaled"] is False, "the row itself says that it is late"
@@ -96,18 +96,18 @@ async def test_what_is_told_from_memory_takes_everything_older_along() -> None:
     office = Office()
     office.true("PT-1.high", 1)
     office.true("GT-1.high_high", 2)
-    await eventually(lambda: office.parcels, within=1)
+    await eventually(lambda: office.parcels)
     assert [text.split()[1] for text in office.topics() if text.startswith("alarm-events")] == ["PT-1.high", "GT-1.high_high"]
 
 
 async def test_an_older_state_never_replaces_a_newer_one_on_a_topic() -> None:
     office = Office()
     office.true("GT-1.high_high", 1)
-    await eventually(lambda: len(office.parcels) == 1, within=1)
+    await eventually(lambda: len(office.parcels) == 1)
     events = office.ward.book.command(Command(Verb.ACKNOWLEDGE, "north", "li", alarm="GT-1.high_high"), office.ward.moment)
     assert isinstance(events, list)
     office.turn(events)
-    await eventually(lambda: len(office.parcels) == 2, within=1)
+    await eventually(lambda: len(office.parcels) == 2)
     await office.journal.done()
     retained = [text for text in office.topics() if text.startswith("GT-1.high_high")]
     assert [text.split()[2:] for text in retained] == [
