@@ -161,6 +161,11 @@ class Link:
         return self._session.counters
 
     @property
+    def denied(self) -> tuple[str, ...]:
+        """Topic filters that the broker did not let us subscribe to when it was connected last."""
+        return self._session.denied
+
+    @property
     def unsent(self) -> int:
         """Publications the broker has not confirmed. There is no limit: they are the caller's to bound."""
         return len(self._session.line)

@@ -41,7 +41,8 @@ class Session:
     """The session, and the conversation about it if one is going on.
 
     message(topic, payload, retained, token): called for each message. risen(remark): called when subscribed; the
-    remark says what is amiss nevertheless, and is empty otherwise. barred: see `Line`.
+    remark says what is amiss nevertheless, and is empty otherwise. barred: see `Line`. denied: filters that we were
+    not let subscribe to when it was up last.
     """
 
     def __init__(self, identity: Identity, message: Callable[[str, bytes, bool, int], None], risen: Callable[[str], None], barred: Barred) -> None:
@@ -59,6 +60,7 @@ class Session:
         self._paused = False
         self.up = False
         self.current: paho.MQTTMessage | None = None
+        self.denied: tuple[str, ...] = ()
         self.counters = Counters()
         self.line = Line(self.counters, barred)
         self._outliving: asyncio.TimerHandle | None = None
@@ -111,6 +113,8 @@ class Session:
         self.line.send(self._client, self._window, self._loop.time())
         if self.line.doubtful and self._outliving is None:
             self._outliving = self._loop.call_later(SOON, self._outlived)
+        if self._leaving and not self.line:
+            self._client.disconnect()
 
     def _outlived(self) -> None:
         self._outliving = None
@@ -121,8 +125,8 @@ class Session:
     def leave(self) -> None:
         """Say goodbye once everything is published."""
         self._leaving = True
-        if self.up and not self.line:
-            self._client.disconnect()
+        if self.up:
+            self._send()
 
     def pause(self) -> None:
         """Read no more, except what it takes to get a new connection up. Pings and publications still go out."""
@@ -214,21 +218,17 @@ class Session:
             client.subscribe(list(self._identity.filters))
 
     def _on_subscribe(self, _client: paho.Client, _: object, _mid: int, codes: list[ReasonCode], _properties: Properties | None) -> None:
-        refused = [name for (name, _), code in zip(self._identity.filters, codes, strict=False) if code.is_failure]
-        if refused:
-            self._remarks.append(f"the broker refuses the subscription to {', '.join(refused)}")
+        self.denied = tuple(name for (name, _), code in zip(self._identity.filters, codes, strict=False) if code.is_failure)
+        if self.denied:
+            self._remarks.append(f"the broker refuses the subscription to {', '.join(self.denied)}")
         self.up = True
         self.counters.connections += 1
         self._risen("; ".join(self._remarks))
         self._send()
-        if self._leaving:
-            self.leave()
 
     def _on_publish(self, _client: paho.Client, _: object, mid: int, code: ReasonCode, _properties: Properties) -> None:
         self.line.settle(mid, str(code) if code.is_failure else None)
         self._send()
-        if self._leaving:
-            self.leave()
 
     def _on_disconnect(self, _client: paho.Client, _: object, flags: paho.DisconnectFlags, code: ReasonCode, _properties: Properties | None) -> None:
         complaint = f" ({self._client.complaint})" if self._client.complaint else ""

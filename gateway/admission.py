@@ -12,6 +12,7 @@ from alerts.admit import Admission
 from alerts.alarm import Quarantine
 from alerts.ports import Aside
 from alerts.reading import RawReading
+from alerts.suppress import CANARY
 from gateway.routes import Routes
 from gateway.sparkplug import Heard
 from gateway.turn import Inbound, Turn
@@ -55,6 +56,8 @@ class Admit:
         topic = message[0]
         parts = topic[len(self._prefix) :].split("/") if topic.startswith(self._prefix) else []
         if len(parts) == 3 and parts[2] == "readings" and parts[0] in self._sites:
+            if parts[0] != CANARY:
+                _spoke(turn, message)
             self._readings(turn, message, (parts[0], parts[1]))
         elif len(parts) == 3 and parts[2] == "status" and parts[0] in self._sites:
             self._status(turn, message, (parts[0], parts[1]))
@@ -72,6 +75,7 @@ class Admit:
         if session is None and route is None:
             self._aside(turn, message, Quarantine.UNKNOWN_TOPIC, "no such topic in the contract, and no device's own")
             return
+        _spoke(turn, message)
         if len(payload) > MAX_PAYLOAD:
             self._too_large(turn, message)
             return
@@ -131,6 +135,12 @@ class Admit:
         topic, payload, _, _, arrival, _ = message
         self._admission.counts.received += 1
         turn.asides.append(Aside(topic[:LONGEST_TOPIC], reason, detail, payload[:kept], len(payload), arrival))
+
+
+def _spoke(turn: Turn, message: Inbound) -> None:
+    """Somebody's device sent this; a retained message says nothing of now."""
+    if not message[2]:
+        turn.spoken = message[4]
 
 
 def _as_sent(reading: RawReading) -> bytes:

@@ -215,6 +215,7 @@ class App:
             self.broker.publish(topic, body, True, None)
 
     def _after(self, turn: Turn) -> None:
+        self.hearing.look()
         if turn.events:
             self.states.changed({event.alarm.site for event in turn.events})
         if any(event.kind is EventKind.VERIFY for event in turn.events):
@@ -237,8 +238,8 @@ class App:
             log.error("cannot commit to the journal: %s", words)
         self.watch.part(Condition.JOURNAL_FAILED, words, grace=0)
 
-    def _on_broker(self, state: LinkState, _reason: str) -> None:
-        self.hearing.link_is(state)
+    def _on_broker(self, state: LinkState, reason: str) -> None:
+        self.hearing.link_is(state, reason, self.broker.link.denied)
         if state is LinkState.UP:
             self.states.refresh()
             self.routes.sessions.connected(self.clock.now())

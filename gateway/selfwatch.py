@@ -28,6 +28,7 @@ class SelfWatch:
         self._clock = clock
         self._raised = raised
         self._wanted: dict[Condition, int | None] = {}
+        self._words: dict[Condition, tuple[str, ...]] = {}
         self._told: set[Condition] = set()
         self._stepped = 0
 
@@ -39,27 +40,34 @@ class SelfWatch:
                 self.works(condition)
 
     def broken(self, condition: Condition, grace: int = GRACE, words: Sequence[str] = ()) -> None:
-        """A part does not do its work from now on; told, with `words`, if that lasts `grace` ns."""
-        if self._wanted.get(condition) is not None:
-            return
-        since = self._clock.now()
-        self._wanted[condition] = since
-        if grace:
-            asyncio.get_running_loop().call_later(grace / SECOND, self._tell, condition, since, words)
-        else:
-            self._tell(condition, since, words)
+        """A part does not do its work from now on; told, with `words`, if that lasts `grace` ns.
 
-    def _tell(self, condition: Condition, since: int, words: Sequence[str]) -> None:
+        Other words for the same are no news, but stand there from then on.
+        """
+        since = self._wanted.get(condition)
+        if since is not None and (not words or tuple(words) == self._words.get(condition)):
+            return
+        self._words[condition] = tuple(words)
+        if since is None:
+            since = self._wanted[condition] = self._clock.now()
+            if grace:
+                asyncio.get_running_loop().call_later(grace / SECOND, self._tell, condition, since)
+        elif condition in self._told:
+            self._edge(condition, EdgeKind.TRUE, since, words)
+        if not grace:
+            self._tell(condition, since)
+
+    def _tell(self, condition: Condition, since: int) -> None:
         if self._wanted.get(condition) == since and condition not in self._told:
             self._told.add(condition)
-            self._edge(condition, EdgeKind.TRUE, since, words)
+            self._edge(condition, EdgeKind.TRUE, since, self._words[condition])
 
     def part(self, condition: Condition, words: str | None, grace: int = GRACE) -> None:
         """What a part says of itself: why it does not do its work, or None when it does."""
         if words is None:
             self.works(condition)
         else:
-            self.broken(condition, grace)
+            self.broken(condition, grace, [words])
 
     def works(self, condition: Condition) -> None:
         """The part does its work (again)."""

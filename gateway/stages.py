@@ -64,6 +64,8 @@ class Detect:
             return
         if turn.readings is not None:
             turn.edges.extend(self._engine.judge(turn.readings))
+        if turn.spoken is not None:
+            self._engine.silence.spoke(turn.spoken)
         for origin in turn.offline:
             self._engine.silence.declared_offline(origin, turn.now, turn.edges)
         turn.edges.extend(self._engine.advance(turn.now if turn.until is None else turn.until))

@@ -60,6 +60,8 @@ class Turn:
     asides: list[Aside] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
     offline: list[tuple[str, str]] = field(default_factory=list)
+    spoken: int | None = None
+    """When a device last sent anything at all, ns, whatever became of it; None if none did."""
     events: list[Event] = field(default_factory=list)
     orders: list[tuple[str, Orders]] = field(default_factory=list)
     answers: list[tuple[Request, Refusal | None]] = field(default_factory=list)

@@ -50,6 +50,7 @@ class Engine:
         out = self.advance(int(readings.arrival[0])) if len(readings) else []
         late = (readings.mark & int(Mark.LATE)) != 0
         if late.any():
+            self.silence.spoke(int(readings.arrival[late].max()))
             self.past.judge(readings.take(late), out)
             readings = readings.take(~late)
         if len(readings):

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.alarm import Condition
-from alerts.detect.batch import NEVER, Columns, Round, Sick
+from alerts.detect.batch import NEVER, Columns, Mask, Round, Sick
+from alerts.detect.everyone import Everyone
 from alerts.detect.health import Health
 from alerts.edge import Edge, EdgeKind
 from alerts.reading import SECOND, Ints
@@ -48,7 +49,12 @@ class Silence:
         self._of = [self._devices[p.site.site, p.sensor.device] for p in register]
         self._due = int((columns.arrival + columns.stale).min()) if len(register) else NEVER
         self.cause: str | None = None
-        """While set (the broker is away), the alarm that every silence is listed under."""
+        """While set (the broker is away, or nobody is heard over it), the alarm that every silence is listed under."""
+        self.broker: str | None = None
+        """The alarm that stands for the silence of all devices; None where they are not heard over a broker."""
+        self.unheard = False
+        """Whether no device is heard, and one silence explains that."""
+        self._everyone = Everyone(register, columns)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Nothing: after a restart, silence is counted from the new subscription."""
@@ -72,6 +78,8 @@ class Silence:
         if overdue.any():
             first: Ints = (columns.arrival[index] + columns.stale[index])[overdue]
             self.advance(int(first.max()), out)
+        if self.unheard and self._everyone.counted[index].any():
+            self._heard(int(part.arrival.max()))
         columns.heard[index] = True
         columns.arrival[index] = np.maximum(columns.arrival[index], part.arrival)
         away = columns.sick[index] & int(Sick.STALE | Sick.OFFLINE) != 0
@@ -107,11 +115,23 @@ class Silence:
         columns = self._columns
         waiting = ~columns.heard & (columns.sick & int(Sick.STALE) == 0)
         columns.arrival[waiting] = now
+        self._everyone.since = now
         self.rearm()
+
+    def spoke(self, arrival: int) -> None:
+        """A device sent something at `arrival` (ns) that is no live reading: it is as silent as before, and not for want of a broker."""
+        self._everyone.spoken = max(self._everyone.spoken, arrival)
+        if self.unheard:
+            self._heard(arrival)
+
+    def _heard(self, now: int) -> None:
+        self.unheard = False
+        self.cause_over(now)
 
     def cause_over(self, now: int) -> None:
         """What every silence was listed under is gone: whoever stays silent from here on is told as its own."""
         self.cause = None
+        self._everyone.since = now
         for device in self._devices.values():
             for sensor in device.sensors:
                 if self._health.is_sick(sensor, Sick.STALE):
@@ -124,11 +144,20 @@ class Silence:
         columns = self._columns
         deadlines = columns.arrival + columns.stale
         over = np.flatnonzero((columns.sick & int(Sick.STALE) == 0) & (deadlines <= now))
+        if self.broker is not None and self.cause is None and self._everyone.silent(now, self._known()):
+            self.cause, self.unheard = self.broker, True
         for sensor in over[np.argsort(deadlines[over], kind="stable")].tolist():
             self._fell_silent(sensor, int(deadlines[sensor]), out)
         for device in self._devices.values() if self.cause is None else ():
             self._tell_orphans(device, now, out)
         self.rearm()
+
+    def _known(self) -> Mask:
+        """Sensors whose silence has been told as their own, or their device's."""
+        known: Mask = self._columns.sick & int(Sick.STALE) != 0
+        for device in self._devices.values():
+            known[[*device.orphans]] = False
+        return known
 
     def _tell_orphans(self, device: _Device, now: int, out: list[Edge]) -> None:
         due = sorted((at, sensor) for sensor, at in device.orphans.items() if at <= now)

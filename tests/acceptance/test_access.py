@@ -86,3 +86,18 @@ async def test_a_channel_over_a_topic_that_is_denied_has_failed_and_ends_no_conn
         alarm = await north.get(f"sites/north/alarms/{FAILED}")
         assert "li over pager: the broker refused pager: Not authorized" in alarm["place"]
         assert connections(broker) <= 4
+
+
+async def test_a_subscription_that_is_granted_and_gives_nothing_is_one_message_that_says_where_to_look(tmp_path: Path, sink: Sink) -> None:
+    """Mosquitto 2.0 grants what its access list denies, so only the silence of all devices can tell."""
+    heads = [sensor(head, device=f"rtu-{number // 2}", stale="4s") for number, head in enumerate(HEADS)]
+    async with mosquitto(acl="topic write hazgate/v1/#\n") as broker, gateway(tmp_path, broker, sink, site_file(*heads)) as north:
+        await north.start()
+        await broker.publish(READINGS, reading(HEADS[0], 5))
+        await eventually(lambda: standing(north, "north-01.broker_lost"), within=30)
+        await eventually(lambda: standing(north, "rtu-5.offline"), within=30)
+        alarm = await north.get("sites/north/alarms/north-01.broker_lost")
+        assert (alarm["tier"], "access list" in alarm["place"]) == ("orange", True)
+        assert (await north.alarms())["rtu-5.offline"] == "active_acknowledged"
+        await eventually(lambda: sink.requests, within=20)
+        assert {json.loads(request.body)["alarm"] for request in sink.requests} == {"north-01.broker_lost"}

@@ -43,6 +43,11 @@ from gateway.telling import Telling
 from gateway.turn import Request
 
 PREFIX, GATEWAY = "hazgate/v1", "gw-1"
+PEOPLE = [
+    {"id": "li", "role": "officer", "reach": ["phone"]},
+    {"id": "wang", "role": "leader", "reach": ["phone", "desk"]},
+]
+"""Officer and leader; the leader is also the last resort."""
 WIRE = 0.02
 """Seconds that a message to the broker is under way, there and back."""
 CALL = 0.034
@@ -153,6 +158,7 @@ class Life:
         self.checkpoints = Checkpoints(judged, self.journal, self.spool)
         self.watch = SelfWatch(judged.home, judged.gateway, self, self.pipeline.raised)
         self.hearing = Hearing(judged.gateway, judged.engine, self.watch, self, self.pipeline.arm)
+        self.pipeline.after = lambda _turn: self.hearing.look()
         self.spool.on_committed = self._on_committed
         self.spool.on_sealed = lambda frame: self.checkpoints.sealed(frame, self.now())
         telling.join(self.dispatch, self.pipeline, Canary(None, judged, cast("Desk", None), self.watch, self))
@@ -231,7 +237,10 @@ class Relay:
         """A device publishes a reading, stamped now."""
         device = next(each.device for made in self.ground.sites if made.site == site for each in made.sensors if each.id == sensor)
         body = {"sensor": sensor, "value": value, "time": (self.life.now() - self.life._shift) // 1_000_000, **columns}
-        topic, payload = f"{PREFIX}/{site}/{device}/readings", json.dumps(body).encode()
+        self.sends(f"{PREFIX}/{site}/{device}/readings", json.dumps(body).encode())
+
+    def sends(self, topic: str, payload: bytes) -> None:
+        """A device publishes something, at QoS 1."""
         self._tokens += 1
         self.ground.queue[self._tokens] = (topic, payload)
         self._on_loop(lambda: self.life.pipeline.message(topic, payload, retained=False, token=self._tokens))
@@ -240,6 +249,10 @@ class Relay:
         """A device, or its will, says whether it is there."""
         topic, payload = f"{PREFIX}/{site}/{device}/status", json.dumps({"online": online}).encode()
         self._on_loop(lambda: self.life.pipeline.message(topic, payload, retained=False, token=0))
+
+    def link(self, state: LinkState, reason: str = "", *denied: str) -> None:
+        """The connection to the broker changed."""
+        self._on_loop(lambda: self.life.hearing.link_is(state, reason, denied))
 
     def do(self, verb: str, alarm: str, by: str = "li", *, site: str = "north") -> list[Refusal | None]:
         """A person asks for something; the list gets the answer when it is durable."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.relay import Manner, Relay
+from support.relay import PEOPLE, Manner, Relay
 from support.sites import sensor, site
 
 from alerts.alarm import Tier
@@ -14,11 +14,6 @@ from alerts.reading import SECOND
 from alerts.site import Site
 
 EXHAUSTED, FAILED = "gw-1.escalation_exhausted", "gw-1.notification_failed"
-PEOPLE = [
-    {"id": "li", "role": "officer", "reach": ["phone"]},
-    {"id": "wang", "role": "leader", "reach": ["phone", "desk"]},
-]
-
 Start = Callable[..., Relay]
 
 
@@ -254,44 +249,3 @@ def test_a_danger_whose_journaled_end_does_not_come_again_is_raised_anew(start: 
         relay.reads("GT-1", 60)
     alarm = relay.life.core.books["north"].alarms()["GT-1.high_high"]
     assert (alarm.state, alarm.annunciation) == ("active_unacknowledged", 2)
-
-
-@pytest.mark.parametrize("restarted", [False, True])
-def test_a_sensor_that_was_lost_with_its_device_is_back_only_when_it_speaks_itself(restarted: bool, start: Start) -> None:
-    """Its device is declared offline again and again, and each time another sensor of it speaks."""
-    relay = start(site(sensor("GT-1"), sensor("GT-2"), people=PEOPLE))
-    relay.reads("GT-1", 60)
-    for _ in range(5):
-        relay.reads("GT-2", 5)
-        relay.run(2)
-        relay.says("rtu-1", online=False)
-        relay.run(0.5)
-        assert relay.states()["rtu-1.offline"] == "active_unacknowledged"
-        relay.reads("GT-2", 5)
-        relay.run(6)
-        assert relay.states()["rtu-1.offline"] == "returned_unacknowledged"
-        alarm = relay.life.core.books["north"].alarms()["GT-1.high_high"]
-        assert (alarm.value_lost, alarm.annunciation) == (True, 2)
-    assert relay.states()["GT-1.stale"] == "active_acknowledged", "listed under the alarm that says it"
-    if restarted:
-        relay.restart()
-    relay.reads("GT-1", 61)
-    relay.run(1)
-    alarm = relay.life.core.books["north"].alarms()["GT-1.high_high"]
-    assert (alarm.value_lost, alarm.annunciation) == (False, 2)
-
-
-def test_a_sensor_lost_with_its_device_is_back_after_a_restart_when_it_speaks(start: Start) -> None:
-    relay = start(site(sensor("GT-1"), sensor("GT-2"), people=PEOPLE))
-    relay.reads("GT-1", 60)
-    relay.run(2)
-    relay.says("rtu-1", online=False)
-    relay.run(0.1)
-    relay.reads("GT-2", 5)
-    relay.run(1)
-    relay.restart()
-    relay.run(1)
-    assert relay.life.core.books["north"].alarms()["GT-1.high_high"].value_lost
-    relay.reads("GT-1", 61)
-    relay.run(1)
-    assert not relay.life.core.books["north"].alarms()["GT-1.high_high"].value_lost
