@@ -6,6 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
 from support.gateway import HAZGATE, Gateway, gateway, reading, site_file
 from support.recording import everything
 from support.servers import Mosquitto
@@ -69,6 +70,7 @@ async def held(north: Gateway) -> int:
     return int(balance["received"] - balance["pending"])
 
 
+@pytest.mark.timeout(300)  # a dozen commands, each of which starts an interpreter
 async def test_what_was_acknowledged_before_a_backup_is_there_after_a_restore(tmp_path: Path, broker: Mosquitto, sink: Sink) -> None:
     site = site_file(sensor("GT-1"), sensor("GT-2"))
     async with gateway(tmp_path, broker, sink, site) as north:
@@ -120,6 +122,7 @@ async def drained(north: Gateway) -> bool:
     return bool(balance["pending"] == balance["spooled"] == 0)
 
 
+@pytest.mark.timeout(300)  # likewise
 async def test_a_backup_without_a_gateway_and_what_is_refused(tmp_path: Path, broker: Mosquitto, sink: Sink) -> None:
     async with gateway(tmp_path, broker, sink, site_file(sensor("GT-1"))) as north:
         status, said = await hazgate("backup", "--config", north.config, tmp_path / "backup")
