@@ -73,8 +73,8 @@ class Chaser:
         return self.advance(now)
 
     def spent(self) -> list[ChainState]:
-        """The chains that have called everybody and still go unanswered: what `escalation_exhausted` stands for."""
-        return [self._agenda.chains[alarm] for alarm in self._agenda.spent]
+        """The chains that have called everybody and still go unanswered, by their alarms: what `escalation_exhausted` stands for."""
+        return [self._agenda.chains[alarm] for alarm in sorted(self._agenda.spent)]
 
     def due(self) -> int | None:
         """When `advance` next has something to do, ns; None while nothing is to come."""
