@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, its header names in lower case."""
+    """One request, its header names in lower case. at: when it came (s), by the loop's clock."""
 
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
+    at: float
 
     @property
     def json(self) -> dict[str, object]:
@@ -70,7 +71,7 @@ class Sink:
         method, path, _ = head[0].split(" ", 2)
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        self.requests.append(Request(method, path, headers, body))
+        self.requests.append(Request(method, path, headers, body, asyncio.get_running_loop().time()))
         answer = self.answers.popleft() if self.answers else self.otherwise
         if answer.silent:
             await reader.read()
