@@ -72,9 +72,12 @@ class Publisher:
         """End it."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ended = await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._line is not None:
             self._line.transport.close()
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
 
     async def settled(self, within: float = 60.0) -> None:
         """Wait until the broker has confirmed everything; call it while nothing is published."""
@@ -109,7 +112,8 @@ class Publisher:
             identifier = self._free()
             self._open[identifier] = message
             packets.append(publish_packet(message[1], message[2], identifier))
-        if self._line is not None and packets:
+        # what a line that is just breaking does not take is sent by the next one
+        if self._line is not None and packets and not self._line.transport.is_closing():
             self._line.transport.write(b"".join(packets))
 
     def _free(self) -> int:

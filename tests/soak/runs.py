@@ -23,6 +23,8 @@ SETTLE = 5.0
 """Seconds under load before the first fault."""
 MEAN_PAUSE = 2.0
 """Between two faults, s."""
+MOMENT = 0.1
+"""Seconds between the broker's confirmation of a trip and the fault, at most; every other time there are none."""
 IDLE_MOST = 0.02
 """Share of one core that gateway and recorder may use when nothing comes in."""
 FLAT = 0.05
@@ -103,6 +105,7 @@ async def sequence(order: Order, name: str, troubles: Sequence[Fault], progress:
         for n, trouble in enumerate(troubles, 1):
             await asyncio.sleep(chance.expovariate(1 / MEAN_PAUSE))
             tripped = await made.publisher.trip()
+            await asyncio.sleep(chance.choice([0.0, chance.uniform(0, MOMENT)]))
             await made.recovered(tripped, await trouble(made, chance))
             progress(n / len(troubles))
         return await _row(name, len(troubles), made, folder)
@@ -127,6 +130,7 @@ async def everything(order: Order, name: str, progress: Progress) -> Row:
         while made.now < end:
             await asyncio.sleep(chance.expovariate(1 / MEAN_PAUSE))
             tripped = await made.publisher.trip()
+            await asyncio.sleep(chance.choice([0.0, chance.uniform(0, MOMENT)]))
             began = await chance.choice(faults.OF_GATEWAY_AND_BROKER)(made, chance)
             if chance.random() < 0.7:  # else the next one comes before this one is over
                 await made.recovered(tripped, began, behind=math.inf)

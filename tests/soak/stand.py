@@ -16,7 +16,7 @@ from soak.publisher import Publisher
 from support.figures import children, resident
 from support.gateway import Gateway, gateway, site_file
 from support.servers import Mosquitto, mosquitto
-from support.sink import Sink, webhook_sink
+from support.sink import Answer, Sink, webhook_sink
 from support.sites import sensor
 from support.stores import Influxd, influxd
 from support.wait import eventually
@@ -28,6 +28,8 @@ LIMIT = (1.0 + HIGH) / 2
 AUTOSAVE = 5
 """Seconds between two saves of the broker, as deploy/mosquitto.conf has it."""
 RECOVER_WITHIN = 120.0
+ANSWER = 0.05
+"""Seconds that the sink takes to answer, as one out on a network would: a kill can come in between."""
 BEHIND = 2.0
 """A store has caught up when no more than so many seconds of load wait for it."""
 _SAMPLE = 1.0
@@ -149,6 +151,7 @@ async def stand(folder: Path, *, trips: int, influx: bool, rate: float) -> Async
         store = {} if server is None else {"store": {"kind": "influxdb", "version": 1, "url": server.url, "database": server.create(), "timeout": "2s"}}
         lines = [f"autosave_interval {AUTOSAVE}", "set_tcp_nodelay true"]
         async with mosquitto(log="error", lines=lines) as broker, webhook_sink() as sink:
+            sink.otherwise = Answer(after=ANSWER)
             notify = {name: {"kind": "webhook", "url": f"{sink.url}/{name}", "timeout": "15s"} for name in ("desk", "phone")}
             async with gateway(folder, broker, sink, site, notify=notify, **store) as north:
                 topics = [f"hazgate/v1/north/{head['device']}/readings" for head in heads]
@@ -162,4 +165,5 @@ async def stand(folder: Path, *, trips: int, influx: bool, rate: float) -> Async
                     yield made
                 finally:
                     watching.cancel()
-                    await asyncio.gather(watching, publisher.stop(), return_exceptions=True)
+                    await asyncio.gather(watching, return_exceptions=True)
+                    await publisher.stop()

@@ -72,7 +72,7 @@ async def judge(stand: Stand, folder: Path) -> Verdict:
     if await process.wait():
         raise RuntimeError("what was stored could not be exported")
     verdict = Verdict()
-    owed, rows = await asyncio.to_thread(_compare, stand.ledger, stand.past, file, verdict)
+    owed, rows = await asyncio.to_thread(compare, stand.ledger, stand.past, file, verdict)
     file.unlink()
     if rows != balance["stored"]:
         verdict.unbalanced = abs(rows - balance["stored"])
@@ -81,15 +81,16 @@ async def judge(stand: Stand, folder: Path) -> Verdict:
     return verdict
 
 
-def _compare(ledger: Ledger, past: Past, file: Path, verdict: Verdict) -> tuple[NDArray[np.bool_], int]:
+def compare(ledger: Ledger, past: Past, file: Path, verdict: Verdict) -> tuple[NDArray[np.bool_], int]:
     """Fill in what concerns readings; which of them must be there, by serial number, and how many rows the store has."""
     found = _rows(ledger, file)
     sensor, stamp = np.array(ledger.sensor, np.int64), np.array(ledger.time, np.int64) * MILLISECOND
     acknowledged = np.array(ledger.acknowledged)
     ours = (found["serial"] >= 0) & (found["serial"] < len(sensor))
     serial = np.where(ours, found["serial"], 0)
-    base = np.where(found["value"] >= HIGH, HIGH, NORMAL)
-    ours &= (sensor[serial] == found["sensor"]) & (base + serial / PARTS == found["value"])
+    published = np.full(len(sensor), NORMAL)
+    published[list(ledger.trips.values())] = HIGH
+    ours &= (sensor[serial] == found["sensor"]) & (published[serial] + serial / PARTS == found["value"])
     late = np.abs(found["arrival"] - stamp[serial]) > LIVE_WINDOW
     moved = ours & (found["time"] != stamp[serial]) & ~(late & (found["time"] == found["arrival"]))
     times = np.bincount(serial[ours], minlength=len(sensor))
@@ -140,12 +141,12 @@ async def _alarms(stand: Stand, trips: list[str], verdict: Verdict) -> None:
         missed = [sensor for sensor in trips if not stand.told(sensor)]
         verdict.missed = len(missed)
         verdict.words += [f"missed: {_where(stand.ledger, stand.past, stand.ledger.trips[sensor])}" for sensor in missed[:_SHOWN]]
-    for words in _again(stand.sink.requests, stand.past, verdict):
+    for words in told_again(stand.sink.requests, stand.past, verdict):
         verdict.told_twice += 1
         verdict.words.append(f"told twice: {words}")
 
 
-def _again(requests: list[Request], past: Past, verdict: Verdict) -> Iterator[str]:
+def told_again(requests: list[Request], past: Past, verdict: Verdict) -> Iterator[str]:
     """What was told again and should not have been; counts the repeats that may be."""
     same: dict[tuple[str, str], list[Request]] = defaultdict(list)
     trips: dict[tuple[str, str], set[str]] = defaultdict(set)

@@ -30,11 +30,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to answer. `silent`: take the request and never answer; `hang_up`: close instead."""
+    """What to answer. `after`: seconds to take for it; `silent`: take the request and never answer; `hang_up`: close instead."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    after: float = 0.0
     silent: bool = False
     hang_up: bool = False
 
@@ -77,6 +78,7 @@ class Sink:
             await reader.read()
         if answer.silent or answer.hang_up:
             return False
+        await asyncio.sleep(answer.after)
         lines = [f"HTTP/1.1 {answer.status} Told", f"Content-Length: {len(answer.body)}", *(f"{name}: {value}" for name, value in answer.headers.items())]
         writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body)
         await writer.drain()
