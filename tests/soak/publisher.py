@@ -48,6 +48,7 @@ class Publisher:
     def __init__(self, port: int, ledger: Ledger, topics: Sequence[str], load: int) -> None:
         self.ledger = ledger
         self.rate = 0.0
+        self.confirmed = 0
         self._port = port
         self._topics = topics
         self._load = load
@@ -125,6 +126,7 @@ class Publisher:
     def _acknowledged(self, identifier: int) -> None:
         message = self._open.pop(identifier, None)
         if message is not None:
+            self.confirmed += 1
             self.ledger.acknowledged[message[0]] = asyncio.get_running_loop().time()
 
     async def _stay(self) -> None:

@@ -98,6 +98,15 @@ async def _row(fault: str, injected: int, made: Stand, folder: Path) -> Row:
     return Row(fault, injected, await judge(made, folder), made.past.recovery, (before, after))
 
 
+async def _meet(made: Stand, trouble: Fault, chance: Random) -> float:
+    """Let it happen, and write it down."""
+    name, confirmed = trouble.__name__, made.publisher.confirmed
+    made.note(f"{name}; {confirmed} confirmed, {made.publisher.unacknowledged} not")
+    began = await trouble(made, chance)
+    made.note(f"{name} is over")
+    return began
+
+
 async def sequence(order: Order, name: str, troubles: Sequence[Fault], progress: Progress) -> Row:
     """One fault after another under full load, each right after the broker confirmed a trip."""
     chance = Random(f"{order.seed} {name}")
@@ -106,7 +115,7 @@ async def sequence(order: Order, name: str, troubles: Sequence[Fault], progress:
             await asyncio.sleep(chance.expovariate(1 / MEAN_PAUSE))
             tripped = await made.publisher.trip()
             await asyncio.sleep(chance.choice([0.0, chance.uniform(0, MOMENT)]))
-            await made.recovered(tripped, await trouble(made, chance))
+            await made.recovered(tripped, await _meet(made, trouble, chance))
             progress(n / len(troubles))
         return await _row(name, len(troubles), made, folder)
 
@@ -131,7 +140,7 @@ async def everything(order: Order, name: str, progress: Progress) -> Row:
             await asyncio.sleep(chance.expovariate(1 / MEAN_PAUSE))
             tripped = await made.publisher.trip()
             await asyncio.sleep(chance.choice([0.0, chance.uniform(0, MOMENT)]))
-            began = await chance.choice(faults.OF_GATEWAY_AND_BROKER)(made, chance)
+            began = await _meet(made, chance.choice(faults.OF_GATEWAY_AND_BROKER), chance)
             if chance.random() < 0.7:  # else the next one comes before this one is over
                 await made.recovered(tripped, began, behind=math.inf)
             count += 1
@@ -146,7 +155,7 @@ async def _store_troubles(made: Stand, chance: Random, end: float) -> int:
     count = 0
     while made.now < end:
         await asyncio.sleep(chance.expovariate(1 / (4 * MEAN_PAUSE)))
-        await chance.choice(faults.OF_STORE)(made, chance)
+        await _meet(made, chance.choice(faults.OF_STORE), chance)
         count += 1
     return count
 

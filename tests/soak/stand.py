@@ -74,6 +74,11 @@ class Stand:
             return [self.north.pid, *children(self.north.pid)]
         return []
 
+    def note(self, words: str) -> None:
+        """Write down what happens, beside the gateway's log."""
+        with (self.north.folder / "faults").open("a") as file:
+            file.write(f"{self.past.since(self.now):8.2f} s  {words}\n")
+
     def told(self, tripped: str) -> bool:
         """Whether somebody was told that this sensor tripped: when it did, or as something of the past."""
         for request in self.sink.requests[self._read :]:
