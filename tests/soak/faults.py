@@ -35,7 +35,7 @@ async def gateway_killed(stand: Stand, _chance: Random) -> float:
     began = stand.now
     with _down(stand):
         await stand.north.kill()
-        await stand.north.start()
+        await stand.wake()
     return began
 
 
@@ -44,7 +44,7 @@ async def gateway_stopped(stand: Stand, _chance: Random) -> float:
     began = stand.now
     with _down(stand):
         await stand.north.stop()
-        await stand.north.start()
+        await stand.wake()
     return began
 
 
@@ -131,7 +131,7 @@ async def broker_killed_with_the_gateway_away(stand: Stand, chance: Random) -> f
         await asyncio.sleep(chance.uniform(3.0, 12.0))
         await broker_killed(stand, chance)
         back = stand.now
-        await stand.north.start()
+        await stand.wake()
     return back
 
 

@@ -27,6 +27,8 @@ DEVICES = 20
 LIMIT = (1.0 + HIGH) / 2
 AUTOSAVE = 5
 """Seconds between two saves of the broker, as deploy/mosquitto.conf has it."""
+SAVING = AUTOSAVE + 2.0
+"""Seconds before its kill of which it may have saved nothing: it looks only now and then whether a save is due, and takes time for one."""
 RECOVER_WITHIN = 120.0
 ANSWER = 0.05
 """Seconds that the sink takes to answer, as one out on a network would: a kill can come in between."""
@@ -46,6 +48,10 @@ class Past:
     recovery: list[float] = field(default_factory=list)
     memory: list[tuple[float, float]] = field(default_factory=list)
     """(moment, MiB resident of gateway and recorder together)."""
+
+    def unsaved(self, acknowledged: float) -> bool:
+        """Whether the broker may have been killed before it saved what it acknowledged then."""
+        return any(kill - SAVING < acknowledged <= kill for kill in self.broker_killed)
 
     def since(self, moment: float) -> float:
         """Seconds from the beginning to that moment."""
@@ -92,16 +98,22 @@ class Stand:
             return (await self.north.client.get("/api/v1/health")).status_code == 200
         return False
 
+    async def wake(self) -> None:
+        """Start the gateway and wait until it is well, as long as that takes: how long is a figure, and no reason to give up."""
+        await self.north.start(ready=False)
+        await eventually(self.healthy, within=RECOVER_WITHIN, every=0.02)
+
     async def balance(self) -> dict[str, int]:
         """As the gateway says."""
         found: dict[str, int] = await self.north.get("balance")
         return found
 
     async def recovered(self, tripped: str, since: float, *, behind: float = BEHIND, within: float = RECOVER_WITHIN) -> None:
-        """Wait until readings are taken in, the trip is told and no more than `behind` seconds of load wait for the store; notes how long that took."""
+        """Wait until readings are taken in, the trip is told (unless the broker lost it) and no more than `behind` seconds of load wait for the store; notes how long that took."""
+        acknowledged = self.ledger.acknowledged[self.ledger.trips[tripped]]
 
         async def well() -> bool:
-            if not self.told(tripped) or not await self.healthy():
+            if not (self.told(tripped) or self.past.unsaved(acknowledged)) or not await self.healthy():
                 return False
             return (await self.balance())["spooled"] <= behind * self.publisher.rate
 

@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 from soak.ledger import HIGH, NORMAL, PARTS, Ledger
-from soak.stand import AUTOSAVE, Past, Stand
+from soak.stand import Past, Stand
 from support.gateway import HAZGATE
 from support.sink import Request
 from support.wait import eventually
@@ -23,8 +23,6 @@ from alerts.reading import MILLISECOND, SECOND
 
 CRASH_WINDOW = 2.0
 """Seconds before a death within which a message may have gone out without the journal knowing."""
-SAVING = AUTOSAVE + 2.0
-"""Seconds before its kill of which the broker may have saved nothing: it looks only now and then whether a save is due, and takes time for one."""
 TELL_WITHIN = 60.0
 LIVE_WINDOW = 60 * SECOND
 """A stamp further than that from its arrival may be taken for a wrong clock, and the reading stored at its arrival."""
@@ -94,9 +92,9 @@ def compare(ledger: Ledger, past: Past, file: Path, verdict: Verdict) -> tuple[N
     late = np.abs(found["arrival"] - stamp[serial]) > LIVE_WINDOW
     moved = ours & (found["time"] != stamp[serial]) & ~(late & (found["time"] == found["arrival"]))
     times = np.bincount(serial[ours], minlength=len(sensor))
-    killed = np.array(past.broker_killed)[:, None]
     missing = (acknowledged > 0) & (times == 0)
-    brokers = missing & ((acknowledged > killed - SAVING) & (acknowledged <= killed + 1)).any(axis=0)
+    brokers = missing.copy()
+    brokers[missing] = [past.unsaved(moment) for moment in acknowledged[missing].tolist()]
     verdict.acknowledged, verdict.stored = int((acknowledged > 0).sum()), int((times > 0).sum())
     verdict.strange, verdict.moved = int((~ours).sum()), int(moved.sum())
     verdict.lost, verdict.broker = int((missing & ~brokers).sum()), int(brokers.sum())
