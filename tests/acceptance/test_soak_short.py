@@ -8,7 +8,7 @@ import pytest
 from soak import faults
 from soak.runs import Order, Row, sequence
 
-TROUBLES = (faults.gateway_killed, faults.recorder_killed, faults.broker_restarted, faults.store_hangs, faults.gateway_killed)
+TROUBLES = (faults.gateway_killed, faults.recorder_killed, faults.broker_restarted, faults.store_hangs)
 SEED = 4
 
 

@@ -19,7 +19,7 @@ from soak.faults import Fault
 from soak.stand import RECOVER_WITHIN, Stand, stand
 from soak.verdict import Verdict, judge
 
-SETTLE = 5.0
+SETTLE = 3.0
 """Seconds under load before the first fault."""
 MEAN_PAUSE = 2.0
 """Between two faults, s."""

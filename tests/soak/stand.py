@@ -109,7 +109,11 @@ class Stand:
         return found
 
     async def recovered(self, tripped: str, since: float, *, behind: float = BEHIND, within: float = RECOVER_WITHIN) -> None:
-        """Wait until readings are taken in, the trip is told (unless the broker lost it) and no more than `behind` seconds of load wait for the store; notes how long that took."""
+        """Wait until all is well again, and note how long that took.
+
+        Readings are taken in, the trip is told unless the broker may have lost it, and no more than `behind` seconds of
+        load wait for the store.
+        """
         acknowledged = self.ledger.acknowledged[self.ledger.trips[tripped]]
 
         async def well() -> bool:
