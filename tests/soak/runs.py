@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -142,7 +141,7 @@ async def everything(order: Order, name: str, progress: Progress) -> Row:
             await asyncio.sleep(chance.choice([0.0, chance.uniform(0, MOMENT)]))
             began = await _meet(made, chance.choice(faults.OF_GATEWAY_AND_BROKER), chance)
             if chance.random() < 0.7:  # else the next one comes before this one is over
-                await made.recovered(tripped, began, behind=math.inf)
+                await made.recovered(tripped, began, stored=False)
             count += 1
             progress(min(1 - (end - made.now) / order.everything, 1))
         count += await store

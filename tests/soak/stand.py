@@ -32,8 +32,6 @@ SAVING = AUTOSAVE + 2.0
 RECOVER_WITHIN = 120.0
 ANSWER = 0.05
 """Seconds that the sink takes to answer, as one out on a network would: a kill can come in between."""
-BEHIND = 2.0
-"""A store has caught up when no more than so many seconds of load wait for it."""
 _SAMPLE = 1.0
 _CHAIN = {"steps": [{"after": "0s", "tell": ["officer"]}, {"after": "12h", "tell": ["leader"]}], "repeat": "12h"}
 
@@ -103,23 +101,29 @@ class Stand:
         await self.north.start(ready=False)
         await eventually(self.healthy, within=RECOVER_WITHIN, every=0.02)
 
-    async def balance(self) -> dict[str, int]:
-        """As the gateway says."""
-        found: dict[str, int] = await self.north.get("balance")
-        return found
+    async def balance(self) -> dict[str, int] | None:
+        """As the gateway says, if it answers."""
+        with contextlib.suppress(httpx.HTTPError):
+            found: dict[str, int] = await self.north.get("balance")
+            return found
+        return None
 
-    async def recovered(self, tripped: str, since: float, *, behind: float = BEHIND, within: float = RECOVER_WITHIN) -> None:
+    async def recovered(self, tripped: str, since: float, *, stored: bool = True, within: float = RECOVER_WITHIN) -> None:
         """Wait until all is well again, and note how long that took.
 
-        Readings are taken in, the trip is told unless the broker may have lost it, and no more than `behind` seconds of
-        load wait for the store.
+        Readings are taken in, the trip is told unless the broker may have lost it, and, with `stored`, what had been
+        received by then is in the store.
         """
+        marks: list[int] = []
         acknowledged = self.ledger.acknowledged[self.ledger.trips[tripped]]
 
         async def well() -> bool:
             if not (self.told(tripped) or self.past.unsaved(acknowledged)) or not await self.healthy():
                 return False
-            return (await self.balance())["spooled"] <= behind * self.publisher.rate
+            if (balance := await self.balance()) is None:
+                return False
+            marks.append(balance["received"])
+            return not stored or balance["received"] - balance["spooled"] - balance["pending"] >= marks[0]
 
         await eventually(well, within=within, every=0.05)
         self.past.recovery.append(self.now - since)
@@ -131,7 +135,8 @@ class Stand:
         seen: list[dict[str, int]] = []
 
         async def still() -> bool:
-            seen.append(await self.balance())
+            if (balance := await self.balance()) is not None:
+                seen.append(balance)
             # the broker may have more for us: nothing moves any more for a while
             same = len(seen) > 10 and all(each == seen[-1] for each in seen[-10:])
             return same and bool(seen[-1]["closes"]) and seen[-1]["spooled"] == seen[-1]["pending"] == 0
