@@ -10,7 +10,7 @@ SLOW := tests/integration tests/acceptance
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev system-packages demo test test-fast check fix bench bundle site-pages demo-screens
+.PHONY: help install install-dev system-packages demo test test-fast check fix bench soak bundle site-pages demo-screens
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -61,6 +61,9 @@ fix: install-dev  ## let ruff repair what it can
 
 bench: install-dev system-packages  ## print the benchmarks' figures with machine and versions
 	$(BIN)/pytest -m benchmark --capture=no tests/benchmarks
+
+soak: install-dev system-packages  ## kill everything under load for an hour: make soak ARGS="--minutes 5 --kills 20"
+	@PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
 
 bundle: install  ## make dist/hazgate-….tar, which installs without a network on machines like this one
 	@tools/bundle $(BIN)/python dist

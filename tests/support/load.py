@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import cast
 
-CONNECT_FLAGS = 0x02
-PUBLISH_QOS1, PUBACK, SUBSCRIBE = 0x32, 0x40, 0x82
+CLEAN_SESSION = 0x02
+PUBLISH_QOS1, DUP, PUBACK, SUBSCRIBE = 0x32, 0x08, 0x40, 0x82
 
 
 def _text(value: str) -> bytes:
@@ -26,17 +26,19 @@ def _length(size: int) -> bytes:
             return bytes(out)
 
 
-def publish_packet(topic: str, payload: bytes, identifier: int) -> bytes:
-    """One PUBLISH at QoS 1."""
+def publish_packet(topic: str, payload: bytes, identifier: int, *, again: bool = False) -> bytes:
+    """One PUBLISH at QoS 1; `again` marks it as sent before."""
     body = _text(topic) + struct.pack("!H", identifier) + payload
-    return bytes([PUBLISH_QOS1]) + _length(len(body)) + body
+    return bytes([PUBLISH_QOS1 | (DUP if again else 0)]) + _length(len(body)) + body
 
 
 class Wire(asyncio.Protocol):
     """One raw MQTT connection: counts PUBACKs, hands incoming publications to `on_publish(payload, nanoseconds)`."""
 
-    def __init__(self, client_id: str, on_publish: Callable[[bytes, int], None] | None = None) -> None:
+    def __init__(self, client_id: str, on_publish: Callable[[bytes, int], None] | None = None, *, clean: bool = True) -> None:
+        """Without `clean` the broker keeps the session."""
         self.acknowledged = 0
+        self._clean = clean
         self._client_id = client_id
         self._on_publish = on_publish
         self._buffer = bytearray()
@@ -46,7 +48,7 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say who we are."""
         self.transport = cast("asyncio.Transport", transport)
-        body = _text("MQTT") + bytes([4, CONNECT_FLAGS]) + struct.pack("!H", 0) + _text(self._client_id)
+        body = _text("MQTT") + bytes([4, CLEAN_SESSION if self._clean else 0]) + struct.pack("!H", 0) + _text(self._client_id)
         self.transport.write(bytes([0x10]) + _length(len(body)) + body)
 
     def data_received(self, data: bytes) -> None:
@@ -64,11 +66,12 @@ class Wire(asyncio.Protocol):
             size |= buffer[head] << shift
             if len(buffer) - head - 1 < size:
                 break
-            self._packet(buffer[start] & 0xF0, bytes(buffer[head + 1 : head + 1 + size]) if buffer[start] & 0xF0 == 0x30 else b"", now)
+            self.packet(buffer[start] & 0xF0, bytes(buffer[head + 1 : head + 1 + size]), now)
             start = head + 1 + size
         del buffer[:start]
 
-    def _packet(self, kind: int, body: bytes, now: int) -> None:
+    def packet(self, kind: int, body: bytes, now: int) -> None:
+        """One whole packet, without its head, at that moment (ns)."""
         if kind == PUBACK:
             self.acknowledged += 1
         elif kind == 0x30 and self._on_publish is not None:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, its header names in lower case."""
+    """One request, its header names in lower case. at: when it came (s), by the loop's clock."""
 
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
+    at: float
 
     @property
     def json(self) -> dict[str, object]:
@@ -29,11 +30,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to answer. `silent`: take the request and never answer; `hang_up`: close instead."""
+    """What to answer. `after`: seconds to take for it; `silent`: take the request and never answer; `hang_up`: close instead."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    after: float = 0.0
     silent: bool = False
     hang_up: bool = False
 
@@ -70,12 +72,13 @@ class Sink:
         method, path, _ = head[0].split(" ", 2)
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        self.requests.append(Request(method, path, headers, body))
+        self.requests.append(Request(method, path, headers, body, asyncio.get_running_loop().time()))
         answer = self.answers.popleft() if self.answers else self.otherwise
         if answer.silent:
             await reader.read()
         if answer.silent or answer.hang_up:
             return False
+        await asyncio.sleep(answer.after)
         lines = [f"HTTP/1.1 {answer.status} Told", f"Content-Length: {len(answer.body)}", *(f"{name}: {value}" for name, value in answer.headers.items())]
         writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body)
         await writer.drain()

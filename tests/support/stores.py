@@ -85,6 +85,11 @@ class Server:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
+    def proceed(self) -> None:
+        """Let it go on after `suspend`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def name(self) -> str:
         """A name for a database that nobody has used yet."""
         return f"test_{os.getpid()}_{next(self._numbers)}"
