@@ -47,7 +47,6 @@ SITE: Final = (
     Later(("escalation", "*", "verify_within"), "nobody is reminded to verify"),
 )
 GATEWAY: Final = (
-    Later(("spool",), "the spool grows as far as the disk does"),
     Later(("workers",), "one process does the work", 1),
 )
 

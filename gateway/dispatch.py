@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from adapters import backoff
 from adapters.codecs.alarm_json import repeated
 from adapters.journal import Entry, Journal, Outgoing
 from alerts.alarm import Tier
@@ -141,7 +141,7 @@ class Lane:
             self._dispatch.settle(item, Fate.EXPIRED, words)
             return
         self._dispatch.counters.retried += 1
-        wait = min(FIRST_WAIT * 2 ** min(item.tries - 1, 10), LONGEST_WAIT) * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
+        wait = backoff.wait(item.tries, FIRST_WAIT, LONGEST_WAIT)
         left = (self.channel.deadline - (now - item.since)) / SECOND
         wait = min(max(wait, at_least / SECOND), max(left, 0.0))
         # an error after the request had left says nothing about what the far side did with it

@@ -87,13 +87,13 @@ def _balance(view: View) -> Iterator[Family]:
 
 def _record(view: View) -> Iterator[Family]:
     spool, seen = view.spool, view.admission.counts
-    yield _gauge("spool_bytes", "Bytes in use in the spool's file.", spool.size)
+    yield _gauge("spool_bytes", "Bytes in use in the spool's file.", spool.file.size)
     left = view.days_left()
     known: list[tuple[Mapping[str, str], float]] = [] if left is None else [({}, left)]
     yield Family("disk_days_left", Type.GAUGE, "Days until the disk is full at today's growth; no sample in the first hour.", known)
     yield _counter("frames_stored", "Frames that the store has confirmed.", spool.stored_through)
-    yield _counter("commits", "Commits of the spool since start.", spool.commits)
-    yield _counter("quarantine_forgotten", "Quarantined payloads that fell to the quarantine's bounds or were kept long enough.", spool.forgotten)
+    yield _counter("commits", "Commits of the spool since start.", spool.writer.commits)
+    yield _counter("quarantine_forgotten", "Quarantined payloads that fell to the quarantine's bounds or were kept long enough.", spool.file.totals.forgotten)
     yield _counter("conflict", "Readings with another value under a stamp already seen.", seen.conflict)
     yield _counter("unidentified", "Readings without time and seq.", seen.unidentified)
     yield _counter("missing_seq", "Readings that gaps in seq say were lost before they reached us.", seen.missing_seq)
