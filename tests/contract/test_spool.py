@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.recording import readings
 from support.sites import T0, register, sensor
 from support.wait import eventually
@@ -22,12 +16,11 @@ from support.wait import eventually
 from adapters import spool_file
 from adapters.codecs.frames import Names
 from adapters.spool import Spool
-from adapters.spool_file import Chores, Intake, Report
+from adapters.spool_file import Report
 from adapters.spool_reader import SpoolReader
 from alerts.alarm import Quarantine
 from alerts.balance import Balance, Counts
 from alerts.ports import Aside, Frame, Permanent
-from alerts.reading import Readings
 
 SENSORS = ("GT-1", "GT-2")
 

@@ -12,8 +12,7 @@ from support.recording import everything, readings
 from support.sites import T0, register, sensor
 from support.wait import eventually
 
-from adapters import snapshot
-from adapters import spool_file
+from adapters import snapshot, spool_file, spool_reader
 from adapters.codecs.frames import Names
 from adapters.journal import Entry, Journal
 from adapters.spool import Spool
@@ -68,7 +67,7 @@ async def test_quarantined_payloads_go_when_they_were_kept_long_enough(tmp_path:
 async def test_a_spool_of_an_older_version_is_migrated_after_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(tmp_path / "spool.db") as spool:
         await put(spool, 1.0, 2.0)
-    older = spool_file.SCHEMA_NUMBER
+    older = spool_reader.SCHEMA_NUMBER
     monkeypatch.setattr(spool_file, "SCHEMA_NUMBER", older + 1)
     monkeypatch.setattr(spool_file, "STEPS", {older: "ALTER TABLE frames ADD COLUMN note TEXT;"})
     async with running(tmp_path / "spool.db") as spool:
