@@ -71,8 +71,13 @@ class Machine(RuleBasedStateMachine):
     def open(self, path: Path) -> None:
         """As a gateway that starts."""
         self.spool = Spool.open(path, register(sensor("GT-1"), sensor("GT-2")), Clock())
-        self.spool.on_committed = self.let_go.update
+        self.spool.on_committed = self.committed
         self.spool.release(self.judged)
+
+    def committed(self, tokens: Sequence[int]) -> None:
+        """The broker is answered, and a checkpoint of all that was sealed may be written."""
+        assert self.spool._next == self.spool.file.totals.next, "all of it is on the disk"
+        self.let_go.update(tokens)
 
     def teardown(self) -> None:
         """Give it up."""
@@ -89,19 +94,20 @@ class Machine(RuleBasedStateMachine):
         """By frame, the values it holds."""
         return {frame.number: [round(value) for value in frame.readings.value.tolist()] for frame in self.spool.frames_after(0)}
 
-    @rule(rows=st.integers(0, 4), many=st.integers(0, 300), aside=st.integers(0, 2), duplicate=st.integers(0, 2))
-    def message(self, rows: int, many: int, aside: int, duplicate: int) -> None:
-        """A message of evidence and telemetry comes in."""
-        values = [next(self.numbers) for _ in range(rows + many)]
+    @rule(evidence=st.integers(0, 4), telemetry=st.integers(0, 300), aside=st.integers(0, 2), duplicate=st.integers(0, 2))
+    def message(self, evidence: int, telemetry: int, aside: int, duplicate: int) -> None:
+        """A message comes in."""
+        values = [next(self.numbers) for _ in range(evidence + telemetry)]
         token = next(self.tokens)
         self.sent[token] = values
-        given = readings(*((int(n >= rows), value, value) for n, value in enumerate(values))) if values else None
-        self.spool.append(given, [ASIDE] * aside, [token], Counts(rows + many + aside + duplicate, duplicate))
+        given = readings(*((int(n >= evidence), value, value) for n, value in enumerate(values))) if values else None
+        self.spool.append(given, [ASIDE] * aside, [token], Counts(len(values) + aside + duplicate, duplicate))
 
-    @rule()
-    def commit(self) -> None:
+    @rule(times=st.integers(1, 3))
+    def commit(self, times: int) -> None:
         """The spool works."""
-        self.turn()
+        for _ in range(times):
+            self.turn()
 
     @rule()
     def the_disk_is_full(self) -> None:
@@ -114,28 +120,36 @@ class Machine(RuleBasedStateMachine):
         """It may again."""
         self.spool.file._db.execute("PRAGMA max_page_count=1000000")
 
-    @precondition(lambda self: self.spool._totals.next - 1 > self.spool.stored_through)
-    @rule(data=st.data())
-    def the_recorder_reports(self, data: Any) -> None:
-        """It has written some frames, as they are now or as they were before some of it was given up."""
-        after = self.spool.stored_through
-        through = data.draw(st.integers(after + 1, self.spool._totals.next - 1))
+    @rule(behind=st.integers(0, 3))
+    def a_checkpoint_is_written(self, behind: int) -> None:
+        """What it covers has been judged."""
+        self.judged = max(self.judged, self.spool._totals.next - 1 - behind)
+        self.spool.release(self.judged)
+
+    @rule(share=st.sampled_from([0.0, 0.3, 0.9]), behind=st.integers(0, 3), times=st.integers(0, 3))
+    def the_limit_is_passed(self, share: float, behind: int, times: int) -> None:
+        """Some of what is judged has to go."""
+        self.a_checkpoint_is_written(behind)
+        self.spool.thin(Thinning(round(self.spool.file.filled * share), self.spool.stored_through, self.spool.covered, EVIDENCE))
+        self.commit(times)
+
+    @rule(data=st.data(), behind=st.integers(0, 1), full=st.booleans(), thinned=st.booleans())
+    def the_recorder_works(self, data: Any, behind: int, full: bool, thinned: bool) -> None:
+        """It takes frames in hand, writes them as they were whatever is given up meanwhile, and reports, perhaps while the disk is full."""
+        after, through = self.spool.stored_through, self.spool._totals.next - 1 - behind
+        if through <= after:
+            return
         held = [value for number, values in self.frames().items() if after < number <= through for value in values]
+        if thinned:
+            self.the_limit_is_passed(0.0, behind, 2)
+        if full:
+            self.message(1, 300, 0, 0)
+            self.the_disk_is_full()
         duplicate = data.draw(st.integers(0, len(held)))
         refused = data.draw(st.integers(0, min(3, len(held) - duplicate)))
         self.stored.update(held)
         self.spool.stored(Report(after, through, len(held), len(held) - duplicate - refused, duplicate, (ASIDE,) * refused))
-
-    @rule(data=st.data())
-    def a_checkpoint_is_written(self, data: Any) -> None:
-        """What it covers has been judged."""
-        self.judged = max(self.judged, data.draw(st.integers(0, self.spool._totals.next - 1)))
-        self.spool.release(self.judged)
-
-    @rule(share=st.sampled_from([0.0, 0.3, 0.9]))
-    def the_limit_is_passed(self, share: float) -> None:
-        """Some of it has to go."""
-        self.spool.thin(Thinning(round(self.spool.file.filled * share), self.spool.stored_through, self.spool.covered, EVIDENCE))
+        self.turn()
 
     @rule()
     def losses_are_told(self) -> None:
@@ -164,11 +178,13 @@ class Machine(RuleBasedStateMachine):
                 real(*given)
             raise CrashError
 
-        self.spool.file.commit = commit  # type: ignore[method-assign]  # the place of the crash
+        self.spool.file.commit = commit  # type: ignore[method-assign, assignment]  # the place of the crash
         try:
             self.turn()
         except CrashError:
             self.reopen(self.copied())
+        else:  # a full disk was quicker
+            self.spool.file.commit = real  # type: ignore[method-assign]  # as above
 
     def copied(self) -> Path:
         """The files as they are, elsewhere."""
@@ -185,53 +201,34 @@ class Machine(RuleBasedStateMachine):
         self.open(path)
 
     @invariant()
-    def the_balance_closes(self) -> None:
+    def every_reading_is_accounted_for(self) -> None:
         """At every moment."""
-        if hasattr(self, "spool"):
-            balance = self.spool.balance()
-            assert balance.closes, balance
-
-    @invariant()
-    def what_was_let_go_is_there_or_counted_as_given_up(self) -> None:
-        """Of every message for which the broker was answered."""
         if not hasattr(self, "spool"):
             return
-        held = {value for values in self.frames().values() for value in values}
-        gone = [value for token in self.let_go for value in self.sent[token] if value not in held and value not in self.stored]
-        assert len(gone) <= self.spool.balance().dropped
+        spool, frames, balance = self.spool, self.frames(), self.spool.balance()
+        assert balance.closes, balance
+        assert balance.spooled == sum(len(values) for number, values in frames.items() if number > spool._totals.through)
+        assert spool._chores.reports or spool._totals.through == spool.stored_through
+        held = {value for values in frames.values() for value in values}
+        gone = {value for token in self.let_go for value in self.sent[token]} - held - self.stored
+        assert len(gone) <= balance.dropped, "what was let go is there, or counted as given up"
+        assert self.noted() >= spool._totals.dropped, "and named, but for what the store got in the end"
+        self.what_is_not_judged_is_whole({number: values for number, values in frames.items() if number > self.judged})
 
-    @invariant()
-    def losses_are_named_as_they_are_counted(self) -> None:
-        """What is noted and what has been told are all that was given up, but for what the store got in the end."""
-        if hasattr(self, "spool"):
-            reader = SpoolReader(self.spool.file.path, Names().find)
-            noted = sum(each.rows for each in reader.lost(max((number for number, _ in self.told), default=0), 2**40))
-            reader.close()
-            assert noted + sum(rows for _, rows in self.told) >= self.spool._totals.dropped
+    def noted(self) -> int:
+        """Readings that were named as given up."""
+        reader = SpoolReader(self.spool.file.path, Names().find)
+        noted = sum(each.rows for each in reader.lost(max((number for number, _ in self.told), default=0), 2**40))
+        reader.close()
+        return noted + sum(rows for _, rows in self.told)
 
-    @invariant()
-    def what_is_not_judged_is_whole(self) -> None:
-        """A frame beyond the checkpoint has all its readings: it would be judged again."""
-        if not hasattr(self, "spool"):
-            return
-        frames: dict[int, Sequence[int]] = {number: values for number, values in self.frames().items() if number > self.judged}
+    def what_is_not_judged_is_whole(self, frames: dict[int, list[int]]) -> None:
+        """Frames beyond the checkpoint have all their readings: they would be judged again."""
+        assert list(frames) == list(range(self.judged + 1, self.spool._totals.next))
         found = [value for values in frames.values() for value in values]
-        assert found == sorted(found)
-        if found:
-            assert set(found) >= {value for values in self.sent.values() for value in values if found[0] <= value <= found[-1]} - self.lost_with_a_crash()
-
-    def lost_with_a_crash(self) -> set[int]:
-        """Readings that were never let go: nobody promised anything about them."""
-        return {value for token, values in self.sent.items() if token not in self.let_go for value in values}
-
-    @invariant()
-    def what_the_store_has_not_confirmed_is_counted_as_spooled(self) -> None:
-        """And evidence went only where no telemetry was left."""
-        if not hasattr(self, "spool"):
-            return
-        held = [values for number, values in self.frames().items() if number > self.spool._totals.through]
-        assert self.spool.balance().spooled == sum(map(len, held))
+        promised = {value for token in self.let_go for value in self.sent[token]}
+        assert set(found) >= {value for value in promised if found and value >= found[0]}
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestMachine.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
