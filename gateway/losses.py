@@ -41,7 +41,7 @@ AHEAD: Final = 4
 DRAINING: Final = 60 * SECOND
 """ns for which a frame that the store took shows that it does."""
 SOON: Final = 5 * SECOND
-"""ns between two checkpoints that are asked for because nothing else may be given up."""
+"""ns between two checkpoints that are asked for because room is short and nothing else holds it."""
 ROUND: Final = "lost_round"
 """The name under which the journal keeps up to which round it has what was given up."""
 
@@ -75,6 +75,8 @@ class Losses:
         """Give orders while the limit is passed, and tell what has gone."""
         now = self._clock.now()
         self._follow_the_store(now)
+        if self._spool.file.filled > self._limit / 2 and self._through > self._spool.covered:
+            self._ask(now)
         try:
             await self._make_room(now)
             await self._tell(now)
@@ -97,14 +99,19 @@ class Losses:
             return
         covered = spool.covered
         fresh = self._evidence is not None and self._evidence[0] == covered
-        if fresh and spool.file.exhausted and now - self._asked >= SOON:
-            self._asked = now
-            self.soon()
+        if fresh and spool.file.exhausted:
+            self._ask(now)
         if self._evidence is None or not fresh:
             self._evidence = (covered, await self._known())
         frames, at = self._took
         after = self._through + (AHEAD * frames if now - at < DRAINING else 0)
         spool.thin(Thinning(self._limit, after, covered, self._evidence[1]))
+
+    def _ask(self, now: int) -> None:
+        """Frames are kept for no other reason than that no checkpoint covers them."""
+        if now - self._asked >= SOON:
+            self._asked = now
+            self.soon()
 
     async def _known(self) -> Evidence:
         """Every alarm that readings judged so far have caused."""

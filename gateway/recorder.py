@@ -43,7 +43,7 @@ LONGEST_ASKED = 120.0
 """Seconds for which a store is left alone at most, whatever it asks for."""
 PAUSE = 0.5
 """Seconds between two looks at the spool: a transaction of the store holds what came in between."""
-RETRY_FIRST, RETRY_MOST = 0.5, 30.0
+RETRY_FIRST, RETRY_MOST = 0.5, 10.0
 """Seconds until a store that failed is tried again, doubling; what a person has to mend is tried with the longest pause only."""
 DAY = 86_400 * SECOND
 ASK_WITHIN = 10.0
