@@ -25,6 +25,7 @@ from gateway import core, faults
 from gateway.admission import Admit
 from gateway.api.server import serve
 from gateway.backup import refuse_half_restored
+from gateway.bounded import Bounded
 from gateway.brokering import Broker
 from gateway.canary import Canary
 from gateway.channels import channels
@@ -97,7 +98,9 @@ class App:
         self._join(config)
         losses = Losses(settings, self.spool, self.journal, self.core, self.watch, self._recovered.meta.get(ROUND))
         losses.soon = self.checkpoints.soon
-        self.room = Room(reserve, settings, (self.spool, self.journal, self.core, self.watch), losses)
+        quarantine = Bounded(self.core, self.journal, Condition.QUARANTINE_FILLING, lambda: self.spool.file.displaced)
+        outbox = Bounded(self.core, self.journal, Condition.BROKER_LOST, lambda: self.dispatch.publications.given_up)
+        self.room = Room(reserve, settings, (self.spool, self.journal, self.watch), losses, (quarantine, outbox))
         self.view = _view(self)
         self.http = serve(self.view, settings.api)
         self.reload = Reload(config, self.core.standing, self._take)

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from adapters import disk
 from adapters.clock import SystemClock
 from adapters.disk import RESERVE, Reserve
-from adapters.journal import Entry, Journal, Row
+from adapters.journal import Journal
 from adapters.spool import Spool
 from adapters.spool_file import QUARANTINE_BYTES, QUARANTINE_ROWS
-from alerts.alarm import Condition, EventKind
+from alerts.alarm import Condition
 from alerts.reading import SECOND
-from gateway.core import Core
+from gateway.bounded import Bounded
 from gateway.losses import Losses
 from gateway.selfwatch import SelfWatch
 from gateway.settings import Gateway
@@ -49,8 +48,6 @@ THINNED: Final = 70.0
 """Per cent of the quarantine's bounds, likewise."""
 STUCK: Final = 5 * SECOND
 """ns for which nothing could be committed until the spool counts as full, whatever the reason."""
-NOTE: Final = 3600 * SECOND
-"""ns between two notes in the journal on what the quarantine gave up."""
 
 
 def prepare(data_dir: Path) -> Reserve:
@@ -70,22 +67,22 @@ def prepare(data_dir: Path) -> Reserve:
 class Room:
     """Looks once a second, and whenever a commit fails. On the loop's thread."""
 
-    def __init__(self, reserve: Reserve, settings: Gateway, parts: tuple[Spool, Journal, Core, SelfWatch], losses: Losses) -> None:
+    def __init__(self, reserve: Reserve, settings: Gateway, parts: tuple[Spool, Journal, SelfWatch], losses: Losses, bounded: Sequence[Bounded]) -> None:
+        """`bounded`: what gives things up by itself, which only has to be said."""
         self._reserve = reserve
         self._data_dir = settings.data_dir
         self._limit = settings.spool.limit
-        self._spool, self._journal, self._core, self._watch = parts
+        self._spool, journal, self._watch = parts
         self._losses = losses
+        self._bounded = bounded
         self._clock = SystemClock()
         self._shown: tuple[float, bool] | None = None
         self._crowd: float | None = None
-        self._displaced: Counter[str] = Counter()
-        self._noted = -NOTE
         self._refused = asyncio.Event()
         self._full = False
         self._tasks: list[asyncio.Task[None]] = []
         self._spool.writer.on_trouble = self._trouble
-        self._journal.on_trouble = self._journal_trouble
+        journal.on_trouble = self._journal_trouble
 
     async def start(self) -> None:
         """Begin to look."""
@@ -116,6 +113,8 @@ class Room:
                 left = await asyncio.to_thread(disk.free, self._data_dir)
                 self._fill(await self._hold(left))
                 self._quarantine()
+                for each in self._bounded:
+                    each.look(self._clock.now())
             except OSError as error:
                 log.warning("cannot see to the room on the disk: %s", error)
             except Exception:  # the task's outermost edge: whatever went wrong, the next look must come
@@ -167,7 +166,7 @@ class Room:
         return 100.0 * min(1.0, file.filled / max(1, min(self._limit, file.filled + file.spare + left)))
 
     def _quarantine(self) -> None:
-        """Tell that it is crowded, and what it had to give up."""
+        """Tell that it is crowded."""
         rows, size = self._spool.file.held
         percent = 100.0 * max(rows / QUARANTINE_ROWS, size / QUARANTINE_BYTES)
         stands = self._watch.stands(Condition.QUARANTINE_FILLING)
@@ -178,10 +177,3 @@ class Room:
         elif stands:
             self._crowd = None
             self._watch.level(Condition.QUARANTINE_FILLING, None)
-        now, displaced = self._clock.now(), self._spool.file.displaced
-        if displaced.total() > self._displaced.total() and now - self._noted >= NOTE:
-            body = json.dumps({"given_up": dict(displaced - self._displaced), "held": rows}).encode()
-            alarm = f"{self._core.gateway}.{Condition.QUARANTINE_FILLING}"
-            row = Row(self._core.numbers.take(), self._core.home, alarm, EventKind.COMMENT, now, now, None, body)
-            self._journal.commit(Entry(rows=[row]))
-            self._displaced, self._noted = displaced, now

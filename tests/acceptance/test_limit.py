@@ -61,69 +61,84 @@ def notes(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(cast("bytes", body)) for _, _, alarm, event, _, _, body in found if (alarm, event) == ("north-01.record_lost", "comment")]
 
 
-@pytest.mark.timeout(240)
-async def test_telemetry_goes_evidence_stays_and_both_are_told(tmp_path: Path, broker: Mosquitto, sink: Sink) -> None:
-    site = site_file(sensor("GT-1"), sensor("GT-2"))
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "readings").write_text("in the way of the store")
-    async with gateway(tmp_path, broker, sink, site, spool={"limit": "1MB"}) as north:
-        await north.start()
-        telemetry = Telemetry(broker)
-        await broker.publish_lines(READINGS, [reading("GT-1", value) for value in (5.0, 60.0, 61.0, 62.0)])
+class Stand:
+    """A gateway whose store is out of reach, and what is asked of it."""
 
-        async def alarm(name: str, state: str) -> bool:
-            found = (await north.alarms()).get(f"north-01.{name}")
-            assert found == state
+    def __init__(self, north: Gateway, broker: Mosquitto, sink: Sink, folder: Path) -> None:
+        self.north, self.broker, self.sink, self.folder = north, broker, sink, folder
+        self.telemetry = Telemetry(broker)
+
+    async def alarm(self, name: str, state: str, within: float = 20) -> None:
+        """Wait until an alarm of the gateway stands so."""
+
+        async def look() -> bool:
+            assert (await self.north.alarms()).get(f"north-01.{name}") == state
             return True
 
-        await eventually(lambda: alarm("store_unreachable", "active_unacknowledged"), within=30)
-        await telemetry.send(26)
-        await eventually(lambda: alarm("spool_filling", "active_acknowledged"), within=15)
-        found = await north.get("sites/north/alarms/north-01.spool_filling")
-        assert (found["under"], found["tier"]) == (["north-01.store_unreachable"], "yellow"), "one cause, one message"
-        assert told(sink, "spool_filling") == []
+        await eventually(look, within=within, every=0.1)
 
-        await telemetry.send(6)
-        await eventually(lambda: ("orange", "tier_raise", "li") in told(sink, "spool_filling"), within=15)
+    async def fill(self) -> None:
+        """Telemetry up to 70 and 90 per cent of the limit, and past it."""
+        await self.alarm("store_unreachable", "active_unacknowledged", within=30)
+        await self.telemetry.send(26)
+        await self.alarm("spool_filling", "active_acknowledged")
+        found = await self.north.get("sites/north/alarms/north-01.spool_filling")
+        assert (found["under"], found["tier"]) == (["north-01.store_unreachable"], "yellow"), "one cause, one message"
+        assert told(self.sink, "spool_filling") == []
+        await self.telemetry.send(6)
+        await eventually(lambda: ("orange", "tier_raise", "li") in told(self.sink, "spool_filling"), within=15)
 
         async def lost() -> bool:
-            await telemetry.send(1)
-            return bool(await north.get("balance") and notes(tmp_path))
+            await self.telemetry.send(1)
+            return bool(notes(self.folder))
 
         await eventually(lost, within=90, every=0.3)
-        await eventually(lambda: ("orange", "raise", "li") in told(sink, "record_lost"), within=15)
-        balance = await north.get("balance")
+        await eventually(lambda: ("orange", "raise", "li") in told(self.sink, "record_lost"), within=15)
+        balance = await self.north.get("balance")
         assert balance["closes"]
         assert balance["dropped"] > 0
-        size = float((await north.client.get("/metrics")).text.split("\nhazgate_spool_bytes ")[1].split()[0])
+        size = float((await self.north.client.get("/metrics")).text.split("\nhazgate_spool_bytes ")[1].split()[0])
         assert size < 1.3e6
 
+    async def drained(self) -> dict[str, int]:
+        """The balance when the store has everything."""
+
+        async def look() -> dict[str, int]:
+            found = cast("dict[str, int]", await self.north.get("balance"))
+            assert found["spooled"] == found["pending"] == 0
+            assert found["closes"]
+            return found
+
+        return await eventually(look, within=60, every=0.2)
+
+    async def over(self) -> bool:
+        """A checkpoint is written behind a frame, and what it covers leaves the spool."""
+        await self.broker.publish(READINGS, reading("GT-1", 63.0))
+        return (await self.north.alarms()).get("north-01.spool_filling") == "returned_unacknowledged"
+
+
+@pytest.mark.timeout(240)
+async def test_telemetry_goes_evidence_stays_and_both_are_told(tmp_path: Path, broker: Mosquitto, sink: Sink) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "readings").write_text("in the way of the store")
+    async with gateway(tmp_path, broker, sink, site_file(sensor("GT-1"), sensor("GT-2")), spool={"limit": "1MB"}) as north:
+        await north.start()
+        stand = Stand(north, broker, sink, tmp_path)
+        await broker.publish_lines(READINGS, [reading("GT-1", value) for value in (5.0, 60.0, 61.0, 62.0)])
+        await stand.fill()
+
         (tmp_path / "data" / "readings").unlink()
-
-        async def drained() -> dict[str, int]:
-            figures = await north.get("balance")
-            assert figures["spooled"] == figures["pending"] == 0
-            return cast("dict[str, int]", figures)
-
-        balance = await eventually(drained, within=60, every=0.2)
-        assert balance["closes"]
-        assert balance["received"] == 4 + telemetry.sent
+        balance = await stand.drained()
+        assert balance["received"] == 4 + stand.telemetry.sent
         assert await values(north, "GT-1") == [5.0, 60.0, 61.0, 62.0], "every reading of the sensor in alarm"
-        left = await values(north, "GT-2")
-        assert len(left) == balance["stored"] - 4 == telemetry.sent - balance["dropped"]
-
-        async def over() -> bool:
-            await broker.publish(READINGS, reading("GT-1", 63.0))  # a checkpoint is written behind a frame
-            return await alarm("spool_filling", "returned_unacknowledged")
-
-        await eventually(over, within=20, every=0.5)
+        assert len(await values(north, "GT-2")) == balance["stored"] - 4 == stand.telemetry.sent - balance["dropped"]
+        await eventually(stand.over, within=20, every=0.5)
         await north.stop()
 
         await north.start()
         await eventually(lambda: sum(each["readings"] for each in notes(tmp_path)) == balance["dropped"], within=30)
-    first = notes(tmp_path)[0]
-    assert [(each["site"], each["sensor"], each["evidence"]) for each in first["lost"]] == [("north", "GT-2", 0)]
-    assert first["lost"][0]["since"] == "2023-11-14T22:13:20.000Z"
+    (lost,) = notes(tmp_path)[0]["lost"]
+    assert (lost["site"], lost["sensor"], lost["evidence"], lost["since"]) == ("north", "GT-2", 0, "2023-11-14T22:13:20.000Z")
     bodies: list[dict[str, Any]] = [json.loads(request.body) for request in sink.requests]
-    (alarm_text,) = {b["place"] for b in bodies if b["alarm"] == "north-01.record_lost" and b["event"] == "raise"}
-    assert alarm_text.startswith("north/GT-2 2023-11-14T22:13:20.000Z to 2023-11-14T")
+    (place,) = {b["place"] for b in bodies if b["alarm"] == "north-01.record_lost" and b["event"] == "raise"}
+    assert place.startswith("north/GT-2 2023-11-14T22:13:20.000Z to 2023-11-14T")
