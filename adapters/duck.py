@@ -19,6 +19,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters import disk
 from adapters.codecs.frames import Names
 from adapters.dayfiles import DAY, NO_DAY, DayFile, DayFiles, name_of
 from adapters.dayorder import Ordering
@@ -26,6 +27,8 @@ from adapters.dayread import Reader
 from alerts.ports import Frame, Query, Stretch, Transient, Written
 from alerts.reading import MILLISECOND, Ints, Mark, Readings
 
+KEEP_FREE = 12 * 2**20
+"""Bytes of the disk that are left to others: who decides and who makes room must be able to write when nothing else can."""
 PAST_DAYS, FUTURE_DAYS = 1_100, 2
 """A reading that much older or newer than its arrival goes to the one file `elsewhen`, so that a mad clock cannot make a file for every day since 1677."""
 _INSERT = """
@@ -54,6 +57,7 @@ class DuckStore:
     """A `Store` over the files. Any error closes them all; the next call opens them anew."""
 
     def __init__(self, settings: DuckSettings, data_dir: Path, epoch: str, names: Names) -> None:  # noqa: ARG002 - every store's factory takes its settings
+        self._data_dir = data_dir
         self._engine = DayFiles(data_dir / "readings", epoch, names)
         self._ordering = Ordering(self._engine)
         self._reader = Reader(self._engine, names)
@@ -64,6 +68,10 @@ class DuckStore:
         """Write frames, one transaction for each day that they touch."""
         if not frames:
             return Written(0)
+        with self._engine.guarded():
+            left = disk.free(self._data_dir)
+        if left < KEEP_FREE:
+            raise Transient(f"DuckDB: only {left / 2**20:.0f} MiB are left on the disk of {self._data_dir}")
         readings = Readings.concatenate([frame.readings for frame in frames])
         numbers = np.repeat([frame.number for frame in frames], [len(frame.readings) for frame in frames])
         stored = duplicate = 0

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,17 +18,42 @@ from alerts.reading import Readings
 
 log = logging.getLogger(__name__)
 
-SCHEMA_NUMBER: Final = 1
-STEPS: Final[Mapping[int, str]] = {}
+SCHEMA_NUMBER: Final = 2
+_LOST = """CREATE TABLE lost (round INTEGER NOT NULL, site TEXT NOT NULL, sensor TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL,
+    rows INTEGER NOT NULL, evidence INTEGER NOT NULL, PRIMARY KEY (round, site, sensor)) WITHOUT ROWID;
+"""
+STEPS: Final[Mapping[int, str]] = {
+    1: f"ALTER TABLE totals ADD COLUMN thinned INTEGER NOT NULL DEFAULT 0; ALTER TABLE totals ADD COLUMN round INTEGER NOT NULL DEFAULT 1; {_LOST}",
+}
 """Schema number → SQL that makes a file of the next number of it."""
-SCHEMA = """
+SCHEMA = (
+    """
 CREATE TABLE frames (number INTEGER PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL, rows INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE quarantine (id INTEGER PRIMARY KEY, arrival INTEGER NOT NULL, topic TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
     size INTEGER NOT NULL, payload BLOB NOT NULL);
 CREATE TABLE totals (epoch TEXT NOT NULL, next INTEGER NOT NULL, through INTEGER NOT NULL, received INTEGER NOT NULL, stored INTEGER NOT NULL,
-    spooled INTEGER NOT NULL, quarantined INTEGER NOT NULL, duplicate INTEGER NOT NULL, dropped INTEGER NOT NULL, forgotten INTEGER NOT NULL);
-INSERT INTO totals VALUES (lower(hex(randomblob(16))), 1, 0, 0, 0, 0, 0, 0, 0, 0)
+    spooled INTEGER NOT NULL, quarantined INTEGER NOT NULL, duplicate INTEGER NOT NULL, dropped INTEGER NOT NULL, forgotten INTEGER NOT NULL,
+    thinned INTEGER NOT NULL DEFAULT 0, round INTEGER NOT NULL DEFAULT 1);
+INSERT INTO totals (epoch, next, through, received, stored, spooled, quarantined, duplicate, dropped, forgotten)
+    VALUES (lower(hex(randomblob(16))), 1, 0, 0, 0, 0, 0, 0, 0, 0);
 """
+    + _LOST
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Readings of one sensor that were given up for want of room, from the first to the last of them (ns). evidence: how many were about an alarm.
+
+    Without a site they are readings that could not be read, and of which no times are known.
+    """
+
+    site: str
+    sensor: str
+    since: int
+    until: int
+    rows: int
+    evidence: int
 
 
 class SpoolReader:
@@ -71,6 +97,14 @@ class SpoolReader:
         sql = "SELECT topic, reason, detail, payload, size, arrival FROM quarantine WHERE arrival >= ? AND arrival < ? ORDER BY id"
         for topic, reason, detail, payload, size, arrival in self._rows(sql, since, until):
             yield Aside(topic, Quarantine(reason), detail, payload, size, arrival)
+
+    def lost(self, after: int, through: int) -> list[Lost]:
+        """What was given up in rounds after `after` up to `through`, by site and sensor."""
+        sql = (
+            "SELECT site, sensor, min(since), max(until), sum(rows), sum(evidence) FROM lost WHERE round > ? AND round <= ?"
+            " GROUP BY site, sensor ORDER BY site, sensor"
+        )
+        return [Lost(*row) for row in self._rows(sql, after, through)]
 
     def close(self) -> None:
         """Give the file up."""

@@ -25,6 +25,7 @@ def open_file(path: Path, schema: str, version: int, steps: Mapping[int, str]) -
     created = not path.exists()
     try:
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
+        db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new file only, so before anything is written: lets it give room back
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         found = _version(db, path, version)

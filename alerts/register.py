@@ -43,6 +43,11 @@ class Register:
         """The sensor with this id, or None."""
         return self._by_id.get((site, sensor))
 
+    def index(self, site: str, sensor: str) -> int | None:
+        """Its number, or None."""
+        point = self._by_id.get((site, sensor))
+        return None if point is None else point.index
+
     def device(self, site: str, device: str) -> list[Point]:
         """The sensors of a device; empty for an unknown one."""
         return self._by_device.get((site, device), [])

@@ -25,6 +25,7 @@ from gateway import core, faults
 from gateway.admission import Admit
 from gateway.api.server import serve
 from gateway.backup import refuse_half_restored
+from gateway.bounded import Bounded
 from gateway.brokering import Broker
 from gateway.canary import Canary
 from gateway.channels import channels
@@ -36,12 +37,14 @@ from gateway.dispatch import Dispatch
 from gateway.faults import Fault
 from gateway.hearing import Hearing
 from gateway.heartbeat import Heartbeat
+from gateway.losses import ROUND, Losses
 from gateway.pipeline import Pipeline
 from gateway.publishing import StatePublisher, status_bytes
 from gateway.pulse import Pulse
 from gateway.recording import Recording, labels
 from gateway.reload import SIGNALS, Reload
 from gateway.restart import Checkpoints, Resumption
+from gateway.room import Room, prepare
 from gateway.routes import Routes
 from gateway.scribe import Scribe
 from gateway.selfwatch import SelfWatch
@@ -80,6 +83,7 @@ class App:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._lock = DirectoryLock(settings.data_dir)
         refuse_half_restored(settings.data_dir)
+        reserve = prepare(settings.data_dir)
         self.journal = Journal(settings.data_dir / "journal.db")
         self._recovered = self.journal.recover()
         self.core = core.build(config, self._recovered, self.began)
@@ -92,6 +96,11 @@ class App:
         self.dispatch = Dispatch(sends, self.broker.publish, self.journal, self.clock)
         self.store = "starting"
         self._join(config)
+        losses = Losses(settings, self.spool, self.journal, self.core, self.watch, self._recovered.meta.get(ROUND))
+        losses.soon = self.checkpoints.soon
+        quarantine = Bounded(self.core, self.journal, Condition.QUARANTINE_FILLING, lambda: self.spool.file.displaced)
+        outbox = Bounded(self.core, self.journal, Condition.BROKER_LOST, lambda: self.dispatch.publications.given_up)
+        self.room = Room(reserve, settings, (self.spool, self.journal, self.watch), losses, (quarantine, outbox))
         self.view = _view(self)
         self.http = serve(self.view, settings.api)
         self.reload = Reload(config, self.core.standing, self._take)
@@ -132,7 +141,6 @@ class App:
         self.routes.sessions.publish = self.broker.send
         self.broker.status, self.broker.backlog = self._status, lambda: self.spool.balance().pending
         self.spool.on_committed, self.spool.on_sealed = self._on_committed, self._on_sealed
-        self.journal.on_trouble = self._on_journal
         self.canary = Canary(settings.canary, judged, self.desk, self.watch, self.clock)
         self.canary.connected = lambda: self.broker.link.state is LinkState.UP
         self.canary.publish = lambda reading: self.broker.publish(f"{self.broker.prefix}/{CANARY}/{CANARY}/readings", reading, False, None)
@@ -149,6 +157,7 @@ class App:
             ("resume", self._resume, self.pipeline.stop),
             ("pulse", self.pulse.start, self.pulse.stop),
             ("upkeep", self.upkeep.start, self.upkeep.stop),
+            ("room", self.room.start, self.room.stop),
             ("control socket", self.control.start, self.control.stop),
             ("http", self.http.start, self.http.stop),
             ("broker", self.broker.start, self.broker.stop),
@@ -232,11 +241,6 @@ class App:
     def _on_store(self, words: str | None) -> None:
         self.store = words or REACHABLE
         self.watch.part(Condition.STORE_UNREACHABLE, words)
-
-    def _on_journal(self, words: str | None) -> None:
-        if words is not None:
-            log.error("cannot commit to the journal: %s", words)
-        self.watch.part(Condition.JOURNAL_FAILED, words, grace=0)
 
     def _on_broker(self, state: LinkState, reason: str) -> None:
         self.hearing.link_is(state, reason, self.broker.link.denied)

@@ -46,10 +46,7 @@ SITE: Final = (
     Later(("rota", "*", "shifts", "*", "handover"), "all people of the shift are on duty together"),
     Later(("escalation", "*", "verify_within"), "nobody is reminded to verify"),
 )
-GATEWAY: Final = (
-    Later(("spool",), "the spool grows as far as the disk does"),
-    Later(("workers",), "one process does the work", 1),
-)
+GATEWAY: Final = (Later(("workers",), "one process does the work", 1),)
 
 
 def check_later(draft: Draft, table: tuple[Later, ...]) -> None:

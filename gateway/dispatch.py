@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from adapters import backoff
 from adapters.codecs.alarm_json import repeated
-from adapters.journal import Entry, Journal, Outgoing
+from adapters.journal import Journal, Outgoing
 from alerts.alarm import Tier
 from alerts.chain import CHASING
 from alerts.ports import Clock, Delivery, Notice, Notifier, Permanent, Transient
 from alerts.reading import SECOND
+from gateway.publications import Publications, Publish
 from gateway.turn import Fate, Settled
 
 AT_ONCE = 4
 """Sends of one channel under way at a time."""
+WAITING = 5_000
+"""Messages that wait for a channel; of more the oldest BLUE or YELLOW is given up, whatever the channel's deadline."""
 KEPT_FOR_RED = 2
 """Places within a channel's limit that only RED may use."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
@@ -60,7 +63,6 @@ class Counters:
     failed: int = 0
     retried: int = 0
     withdrawn: int = 0
-    published: int = 0
 
 
 class Lane:
@@ -86,9 +88,16 @@ class Lane:
         await self.channel.notifier.close()
 
     def put(self, item: _Item) -> None:
-        """Queue a notice."""
+        """Queue a notice. If too many wait, the oldest that calls nobody at once is given up, if there is one."""
         heapq.heappush(self._heap, item)
-        self._ready.release()
+        mild = [each for each in self._heap if not each.notice.tier.urgent] if len(self._heap) > WAITING else []
+        if not mild:
+            self._ready.release()
+            return
+        worst = min(mild, key=lambda each: (-each.rank, each.since, each.serial))
+        self._heap.remove(worst)
+        heapq.heapify(self._heap)
+        self._dispatch.settle(worst, Fate.FAILED, f"given up: more than {WAITING} messages wait for {self.channel.name}")
 
     async def _work(self) -> None:
         while True:
@@ -141,7 +150,7 @@ class Lane:
             self._dispatch.settle(item, Fate.EXPIRED, words)
             return
         self._dispatch.counters.retried += 1
-        wait = min(FIRST_WAIT * 2 ** min(item.tries - 1, 10), LONGEST_WAIT) * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
+        wait = backoff.wait(item.tries, FIRST_WAIT, LONGEST_WAIT)
         left = (self.channel.deadline - (now - item.since)) / SECOND
         wait = min(max(wait, at_least / SECOND), max(left, 0.0))
         # an error after the request had left says nothing about what the far side did with it
@@ -152,14 +161,11 @@ class Lane:
 class Dispatch:
     """Fans the outbox out to the broker and the channels. All on the loop's thread."""
 
-    def __init__(
-        self, channels: Sequence[Channel], publish: Callable[[str, bytes, bool, Callable[[], None], Tier], None], journal: Journal, clock: Clock
-    ) -> None:
-        """`publish(topic, payload, retain, done, tier)` hands a message to the broker connection."""
+    def __init__(self, channels: Sequence[Channel], publish: Publish, journal: Journal, clock: Clock) -> None:
+        """`publish` hands a message to the broker's connection."""
         self.clock = clock
         self.counters = Counters()
-        self._publish = publish
-        self._journal = journal
+        self.publications = Publications(publish, journal)
         self._lanes: Mapping[str, Lane] = {channel.name: Lane(channel, self) for channel in channels}
         self._withdrawn: dict[str, int] = {}
         self._steps: dict[tuple[str, ...], int] = {}
@@ -181,12 +187,7 @@ class Dispatch:
 
     def publish(self, outgoing: Outgoing) -> None:
         """Hand a publication to the broker; the outbox forgets it on its PUBACK."""
-
-        def done() -> None:
-            self.counters.published += 1
-            self._journal.commit(Entry(published=[(outgoing.key, outgoing.number)]))
-
-        self._publish(outgoing.target, outgoing.body, outgoing.retain, done, Tier(outgoing.tier or Tier.YELLOW))
+        self.publications.put(outgoing)
 
     def notify(self, outgoing: Outgoing, notice: Notice, *, may_repeat: bool = False) -> None:
         """Queue a notice for its channel. The channel's timeout counts from here, however long the queue is."""

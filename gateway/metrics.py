@@ -87,13 +87,20 @@ def _balance(view: View) -> Iterator[Family]:
 
 def _record(view: View) -> Iterator[Family]:
     spool, seen = view.spool, view.admission.counts
-    yield _gauge("spool_bytes", "Bytes in use in the spool's file.", spool.size)
+    yield _gauge("spool_bytes", "Bytes in use in the spool's file.", spool.file.size)
+    yield _gauge("spool_limit_bytes", "Bytes that readings waiting for the store may take.", view.config.gateway.spool.limit)
+    since = spool.uncommitted_since
+    yield _gauge(
+        "uncommitted_seconds",
+        "For how long the oldest reading that is not on this disk yet has waited.",
+        0.0 if since is None else (view.clock.now() - since) / SECOND,
+    )
     left = view.days_left()
     known: list[tuple[Mapping[str, str], float]] = [] if left is None else [({}, left)]
     yield Family("disk_days_left", Type.GAUGE, "Days until the disk is full at today's growth; no sample in the first hour.", known)
     yield _counter("frames_stored", "Frames that the store has confirmed.", spool.stored_through)
-    yield _counter("commits", "Commits of the spool since start.", spool.commits)
-    yield _counter("quarantine_forgotten", "Quarantined payloads that fell to the quarantine's bounds or were kept long enough.", spool.forgotten)
+    yield _counter("commits", "Commits of the spool since start.", spool.writer.commits)
+    yield _counter("quarantine_forgotten", "Quarantined payloads that fell to the quarantine's bounds or were kept long enough.", spool.file.totals.forgotten)
     yield _counter("conflict", "Readings with another value under a stamp already seen.", seen.conflict)
     yield _counter("unidentified", "Readings without time and seq.", seen.unidentified)
     yield _counter("missing_seq", "Readings that gaps in seq say were lost before they reached us.", seen.missing_seq)
@@ -110,7 +117,11 @@ def _alarms(view: View) -> Iterator[Family]:
     took = np.array(view.journal.took or [0.0])
     quantiles = [({"quantile": str(share)}, float(np.quantile(took, share))) for share in (0.5, 0.99)]
     yield Family("journal_commit_seconds", Type.GAUGE, "How long the journal's newest commits took.", quantiles)
-    yield _counter("published", "Alarm messages that the broker has confirmed.", told.published)
+    publications = view.dispatch.publications
+    yield _counter("published", "Alarm messages that the broker has confirmed.", publications.published)
+    yield _counter(
+        "events_given_up", "Alarm events of yellow and blue that were too many to wait for the broker; the journal has them.", publications.given_up.total()
+    )
 
 
 def _sensors(view: View) -> Iterator[Family]:

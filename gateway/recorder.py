@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import itertools
 import json
 import logging
 import math
@@ -24,9 +25,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from adapters import backoff
 from adapters.clock import SystemClock
 from adapters.codecs.frames import Labels
-from alerts.ports import HazgateError, Query, Written
+from alerts.ports import HazgateError, Query, Transient, Written
 from alerts.reading import SECOND, Readings
 from gateway import logs
 from gateway.archive import BATCH, Archive
@@ -35,10 +37,14 @@ from gateway.history import READINGS, SOCKET, Block, aside_block, block, file_bl
 log = logging.getLogger("hazgate.recorder")
 
 T = TypeVar("T")
+LAST_TRY = 16
+"""The number of tries from which the pause grows no longer."""
+LONGEST_ASKED = 120.0
+"""Seconds for which a store is left alone at most, whatever it asks for."""
 PAUSE = 0.5
 """Seconds between two looks at the spool: a transaction of the store holds what came in between."""
-RETRY_FIRST, RETRY_MOST = 0.5, 30.0
-"""Seconds until a store that failed is tried again, doubling."""
+RETRY_FIRST, RETRY_MOST = 0.5, 10.0
+"""Seconds until a store that failed is tried again, doubling; what a person has to mend is tried with the longest pause only."""
 DAY = 86_400 * SECOND
 ASK_WITHIN = 10.0
 """Seconds for a client to ask: one that connects and says nothing is let go."""
@@ -51,7 +57,9 @@ FINISH_WITHIN = 3.0
 LONGEST_ORDERS = 2**26
 """Bytes: the labels of a million sensors."""
 LONGEST_WORDS = 200
-"""Characters of a store's refusal that are kept: a batch may be refused whole, and is reported on one line."""
+"""Characters of a store's refusal that are kept."""
+REFUSED_AT_ONCE = 500
+"""Refused readings told on one line: a batch may be refused whole."""
 NICENESS = 5
 """On a busy core the alarm path goes first."""
 _PR_SET_PDEATHSIG = 1
@@ -72,7 +80,9 @@ class Recorder:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._finish = asyncio.Event()
         self._reachable: bool | None = None
-        self._delay = RETRY_FIRST
+        self._tries = 0
+        self._asked = 0.0
+        """Seconds for which the store asked to be left alone."""
         self._clock = SystemClock()
         self._still = asyncio.Lock()
         """Held while a file of the store must not change."""
@@ -92,7 +102,7 @@ class Recorder:
                     await self._tidy()
             if moved < BATCH:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._finish.wait(), PAUSE if self._reachable else self._delay)
+                    await asyncio.wait_for(self._finish.wait(), self._pause())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FINISH_WITHIN), self._still:
                 while await self._step():
@@ -107,18 +117,24 @@ class Recorder:
         try:
             done = await self._call(lambda: self._open().drain())
         except HazgateError as error:
-            self._failed(str(error))
+            self._failed(error)
             return 0
         if not self._reachable:
             self._tell({"reachable": True})
-            self._reachable, self._delay = True, RETRY_FIRST
+            self._reachable = True
         if done is None:
             return 0
         through, written, readings = done
-        report = {"after": self._after, "through": through, "rows": written.stored, "duplicate": written.duplicate}
-        self._tell(report | {"rejected": list(self._rejected(written, readings))})
+        rejected = self._rejected(written, readings)
+        while some := list(itertools.islice(rejected, REFUSED_AT_ONCE)):
+            self._tell({"rejected": some})
+        self._tell({"after": self._after, "through": through, "read": len(readings), "rows": written.stored, "duplicate": written.duplicate})
         self._after = through
         return len(readings)
+
+    def _pause(self) -> float:
+        """Seconds until the next step."""
+        return PAUSE if self._reachable else max(backoff.wait(self._tries, RETRY_FIRST, RETRY_MOST), self._asked)
 
     async def _forget(self) -> None:
         """Give up readings older than they must be kept, now and then."""
@@ -141,14 +157,15 @@ class Recorder:
         except HazgateError as error:
             log.warning("could not put older readings in order: %s", error)
 
-    def _failed(self, words: str) -> None:
+    def _failed(self, error: HazgateError) -> None:
         if self._reachable is not False:
-            log.error("the store cannot be written: %s", words)
-            self._delay = RETRY_FIRST
-        else:
-            self._delay = min(2 * self._delay, RETRY_MOST)
+            log.error("the store cannot be written: %s", error)
+            self._tries = 0
         self._reachable = False
-        self._tell({"unreachable": words})
+        self._tries = self._tries + 1 if isinstance(error, Transient) else LAST_TRY
+        asked = error.retry_after if isinstance(error, Transient) else None
+        self._asked = min((asked or 0) / SECOND, LONGEST_ASKED)
+        self._tell({"unreachable": str(error)})
 
     def _rejected(self, written: Written, readings: Readings) -> Iterator[dict[str, object]]:
         for position, words in written.rejected:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from adapters import registry
+from adapters import backoff, registry
 from adapters.codecs.frames import Labels
-from adapters.spool import Report, Spool
+from adapters.spool import Spool
+from adapters.spool_file import Report
 from alerts.alarm import Quarantine
 from alerts.ports import Aside
 from alerts.register import Register
@@ -26,8 +27,8 @@ STOP_WITHIN = 5.0
 """Seconds for an orderly end; then it is killed, and what it had not confirmed stays in the spool."""
 AGAIN_FIRST, AGAIN_MOST = 0.2, 10.0
 """Seconds until a recorder that died is started again, doubling until one has reported."""
-LONGEST_REPORT = 2**24
-"""Bytes: a batch of which the store refuses every reading."""
+LONGEST_REPORT = 2**21
+"""Bytes: the refused readings of one line, each with the longest of words."""
 LEAN = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 """Environment that keeps 30 MB of buffers for threads it does not have out of the recorder's memory."""
 
@@ -63,7 +64,9 @@ class Recording:
         self._on_store = on_store
         self._labels = labels
         self._stopping = asyncio.Event()
-        self._delay = AGAIN_FIRST
+        self._ended = 0
+        """Recorders in a row that ended before they reached the store."""
+        self._refused: list[Aside] = []
         self._process: Process | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -101,17 +104,18 @@ class Recording:
                 status = str(error)
             if self._stopping.is_set():
                 return
+            self._ended += 1
             log.error("the recorder ended (%s); starting another", status)
             self._on_store(f"the recorder ended ({status})")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._delay)
-            self._delay = min(2 * self._delay, AGAIN_MOST)
+                await asyncio.wait_for(self._stopping.wait(), backoff.wait(self._ended, AGAIN_FIRST, AGAIN_MOST))
 
     async def _live(self) -> str:
         """One recorder from start to end; returns how it ended."""
         command = (sys.executable, "-P", "-m", "gateway.recorder")
         process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=os.environ | LEAN, limit=LONGEST_REPORT)
         self._process = process
+        self._refused.clear()
         if process.stdin is None or process.stdout is None:
             raise OSError("the recorder has no pipes")
         where = {"data_dir": str(self._data_dir.absolute()), "store": self._store, "keep": self._keep}
@@ -132,12 +136,15 @@ class Recording:
 
     def _heard(self, report: Mapping[str, Any]) -> None:
         match report:
-            case {"through": through, "after": after, "rows": rows, "duplicate": duplicate, "rejected": rejected}:
-                self._spool.stored(Report(after, through, rows, duplicate, tuple(map(_aside, rejected))))
+            case {"rejected": rejected}:
+                self._refused.extend(map(_aside, rejected))
+            case {"after": after, "through": through, "read": read, "rows": rows, "duplicate": duplicate}:
+                rejected, self._refused = tuple(self._refused), []
+                self._spool.stored(Report(after, through, read, rows, duplicate, rejected))
             case {"unreachable": words}:
                 self._on_store(words)
             case {"reachable": True}:
-                self._delay = AGAIN_FIRST
+                self._ended = 0
                 self._on_store(None)
             case _:
                 log.error("the recorder said something unknown")

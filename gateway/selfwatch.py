@@ -85,6 +85,24 @@ class SelfWatch:
         """Nobody was watching from `since` to `until` (ns)."""
         self._raised(Edge(self._site, self._gateway, Condition.MONITORING_GAP, EdgeKind.TRUE, since, (until - since) / SECOND, returned_at=until))
 
+    def record_lost(self, since: int, until: int, rows: int, names: tuple[str, ...]) -> None:
+        """Readings taken from `since` to `until` (ns) were given up for want of room; `names` says of which sensors."""
+        self._raised(Edge(self._site, self._gateway, Condition.RECORD_LOST, EdgeKind.TRUE, since, float(rows), members=names, returned_at=until))
+
+    def stands(self, condition: Condition) -> bool:
+        """Whether it has been told and is not over."""
+        return condition in self._told
+
+    def level(self, condition: Condition, value: float | None, under: Condition | None = None) -> None:
+        """A condition that has a measure stands with this value; with None it is over. `under`: it is listed under that one, if it stands."""
+        if value is None:
+            self.works(condition)
+            return
+        cause = f"{self._gateway}.{under}" if under in self._told else None
+        self._told.add(condition)
+        self._wanted[condition] = now = self._clock.now()
+        self._raised(Edge(self._site, self._gateway, condition, EdgeKind.TRUE, now, value, under=cause))
+
     def clock_stepped(self, step: int) -> None:
         """The system clock is off by `step` (ns) from the one that deadlines go by; told once for each step."""
         if abs(step - self._stepped) > STEP:

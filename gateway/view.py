@@ -86,8 +86,8 @@ class View:
 
     def spool_under_way(self) -> float:
         """Seconds that a commit of the spool has taken so far; 0 if there is none, or if the disk refuses it and it is tried again."""
-        since = self.spool.committing_since
-        return 0.0 if since is None or self.spool.failure is not None else (self.clock.now() - since) / SECOND
+        since = self.spool.uncommitted_since
+        return 0.0 if since is None or self.spool.writer.failure is not None else (self.clock.now() - since) / SECOND
 
     def status(self) -> str:
         """What this gateway does, in one line: what it guards, and what keeps it from that."""
@@ -102,8 +102,8 @@ class View:
         link = self.link_state()
         if link != LinkState.UP:
             found[Obstacle.LINK] = f"the broker is not connected: {link}"
-        if self.spool.failure is not None:
-            found[Obstacle.SPOOL] = f"the spool cannot commit: {self.spool.failure}"
+        if self.spool.writer.failure is not None:
+            found[Obstacle.SPOOL] = f"the spool cannot commit: {self.spool.writer.failure}"
         elif (taken := self.spool_under_way()) > COMMIT_WITHIN:
             found[Obstacle.SPOOL] = f"a commit of the spool has taken {taken:.1f} s so far"
         if Fault.DETECT in self.faults:

@@ -18,7 +18,22 @@ from gateway.service import EVERY
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-TARGETS = {"help", "install", "install-dev", "system-packages", "demo", "test", "test-fast", "check", "fix", "bench", "soak", "bundle", "site-pages", "demo-screens"}
+TARGETS = {
+    "help",
+    "install",
+    "install-dev",
+    "system-packages",
+    "demo",
+    "test",
+    "test-fast",
+    "check",
+    "fix",
+    "bench",
+    "soak",
+    "bundle",
+    "site-pages",
+    "demo-screens",
+}
 
 
 def documents() -> str:

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.recording import readings
 from support.sites import T0, register, sensor
 from support.wait import eventually
 
-from adapters import spool as spool_module
+from adapters import spool_file
 from adapters.codecs.frames import Names
-from adapters.spool import Report, Spool
+from adapters.spool import Spool
+from adapters.spool_file import Report
 from adapters.spool_reader import SpoolReader
 from alerts.alarm import Quarantine
 from alerts.balance import Balance, Counts
 from alerts.ports import Aside, Frame, Permanent
-from alerts.reading import Readings
 
 SENSORS = ("GT-1", "GT-2")
 
@@ -131,9 +125,9 @@ async def test_frames_go_when_both_the_store_and_a_checkpoint_have_them(tmp_path
         spool.append(None, [], [6], Counts())
         await eventually(lambda: len(tokens) == 6)
         assert left() == [1, 2, 3, 4, 5], "covered, but not stored"
-        spool.stored(Report(0, 2, 2))
+        spool.stored(Report(0, 2, 2, 2))
         await eventually(lambda: left() == [3, 4, 5])
-        spool.stored(Report(2, 5, 3))
+        spool.stored(Report(2, 5, 3, 3))
         await eventually(lambda: left() == [5])
         spool.release(5)
         await eventually(lambda: left() == [])
@@ -141,12 +135,12 @@ async def test_frames_go_when_both_the_store_and_a_checkpoint_have_them(tmp_path
 
 
 async def test_a_release_of_many_frames_takes_several_short_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool_module, "RELEASE_AT_ONCE", 3)
+    monkeypatch.setattr(spool_file, "RELEASE_AT_ONCE", 3)
     async with running(tmp_path / "spool.db") as (spool, tokens):
         for token in range(1, 11):
             _put(spool, token, 1.0)
             await _let_go(tokens, token)
-        spool.stored(Report(0, 10, 10))
+        spool.stored(Report(0, 10, 10, 10))
         spool.release(10)
         await eventually(lambda: not list(spool.frames_after(0)))
         assert spool.balance() == Balance(10, 10, 0, 0, 0, 0, 0)
@@ -157,8 +151,8 @@ async def test_a_report_that_does_not_follow_on_the_last_is_ignored(tmp_path: Pa
     async with running(tmp_path / "spool.db") as (spool, tokens):
         _put(spool, 1, 1.0, 2.0)
         await eventually(lambda: tokens)
-        spool.stored(Report(0, 1, 2))
-        spool.stored(Report(0, 1, 2))
+        spool.stored(Report(0, 1, 2, 2))
+        spool.stored(Report(0, 1, 2, 2))
         await eventually(lambda: spool.balance().stored)
         assert spool.balance() == Balance(2, 2, 0, 0, 0, 0, 0)
 
@@ -167,7 +161,7 @@ async def test_a_recorder_that_stored_too_little_opens_the_balance(tmp_path: Pat
     async with running(tmp_path / "spool.db") as (spool, tokens):
         _put(spool, 1, 1.0, 2.0)
         await eventually(lambda: tokens)
-        spool.stored(Report(0, 1, 1))
+        spool.stored(Report(0, 1, 2, 1))
         await eventually(lambda: spool.balance().stored)
         assert not spool.balance().closes
 
@@ -177,7 +171,7 @@ async def test_a_refused_reading_goes_to_quarantine(tmp_path: Path) -> None:
         _put(spool, 1, 1.0, 2.0)
         await eventually(lambda: tokens)
         refused = Aside("north/GT-1", Quarantine.REJECTED_BY_STORE, "field type conflict", b"{}", 2, T0)
-        spool.stored(Report(0, 1, 1, rejected=(refused,)))
+        spool.stored(Report(0, 1, 2, 1, rejected=(refused,)))
         await eventually(lambda: spool.balance().stored)
         assert spool.balance() == Balance(2, 1, 0, 0, 1, 0, 0)
     reader = SpoolReader(tmp_path / "spool.db", Names().find)
@@ -214,15 +208,15 @@ async def test_frames_survive_a_changed_register(tmp_path: Path) -> None:
 
 
 async def test_the_quarantine_is_bounded_and_says_what_it_forgot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool_module, "QUARANTINE_ROWS", 5)
-    monkeypatch.setattr(spool_module, "QUARANTINE_BYTES", 100)
+    monkeypatch.setattr(spool_file, "QUARANTINE_ROWS", 5)
+    monkeypatch.setattr(spool_file, "QUARANTINE_BYTES", 100)
     async with running(tmp_path / "spool.db") as (spool, tokens):
         spool.append(None, [_aside(b"%d" % n, T0 + n) for n in range(8)], [1], Counts(8))
         await eventually(lambda: tokens)
-        assert spool.forgotten == 3
+        assert spool.file.totals.forgotten == 3
         spool.append(None, [_aside(b"x" * 98, T0 + 8)], [2], Counts(1))
         await eventually(lambda: len(tokens) == 2)
-        assert spool.forgotten == 6
+        assert spool.file.totals.forgotten == 6
         assert spool.balance() == Balance(9, 0, 0, 0, 9, 0, 0)
     reader = SpoolReader(tmp_path / "spool.db", Names().find)
     assert [aside.arrival - T0 for aside in reader.quarantine(0, 2 * T0)] == [6, 7, 8]
@@ -247,16 +241,16 @@ async def test_a_failing_disk_keeps_everything_pending_and_acknowledges_nothing(
     async with running(tmp_path / "spool.db") as (spool, tokens):
         with contextlib.closing(sqlite3.connect(tmp_path / "spool.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            spool._file._db.execute("PRAGMA busy_timeout=1")
+            spool.file._db.execute("PRAGMA busy_timeout=1")
             _put(spool, 1, 1.0)
-            await eventually(lambda: spool.failure)
+            await eventually(lambda: spool.writer.failure)
             _put(spool, 2, 2.0)
             assert tokens == []
-            assert spool.committing_since == T0
+            assert spool.uncommitted_since == T0
             assert spool.balance() == Balance(2, 0, 0, 2, 0, 0, 0)
             other.execute("ROLLBACK")
         await eventually(lambda: tokens == [1, 2])
-        assert spool.failure is None
+        assert spool.writer.failure is None
         assert _values(list(spool.frames_after(0))) == [[1.0], [2.0]]
 
 
@@ -282,101 +276,6 @@ async def test_a_reader_takes_about_what_it_was_asked_for(tmp_path: Path) -> Non
     assert [frame.number for frame in reader.frames(1, rows=4)] == [2, 3]
     assert [part.time.tolist() for part in reader.overlapping(1, T0 + 3 * 10**9, T0 + 4 * 10**9)] == [[T0 + 3 * 10**9] * 3]
     reader.close()
-
-
-class Ledger(RuleBasedStateMachine):
-    """A spool under any order of appends, seals, commits, reports, checkpoints and crashes, with each step taken by hand.
-
-    A crash opens a copy of the files as they are: what was not committed is gone, and so is what it counted.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.numbers = itertools.count()
-
-    @initialize()
-    def fresh(self) -> None:
-        """An empty spool in a folder of its own."""
-        self.folder = Path(tempfile.mkdtemp())
-        self.spool = _open(self.folder / "0.db")
-        self.committed = self.released = 0
-
-    def teardown(self) -> None:
-        """Give it up."""
-        if hasattr(self, "folder"):
-            self.spool._file.close()
-            shutil.rmtree(self.folder)
-
-    @rule(rows=st.integers(0, 5), aside=st.integers(0, 2), duplicate=st.integers(0, 2), dropped=st.integers(0, 2))
-    def message(self, rows: int, aside: int, duplicate: int, dropped: int) -> None:
-        """One message of any make-up comes in."""
-        given: Readings | None = readings(*((0, float(n), float(n)) for n in range(rows))) if rows else None
-        self.spool.append(given, [_aside()] * aside, [], Counts(rows + aside + duplicate + dropped, duplicate, dropped))
-
-    @precondition(lambda self: not self.spool._sealed)
-    @rule()
-    def seal(self) -> None:
-        """The next commit begins."""
-        self.spool._seal()
-
-    @precondition(lambda self: self.spool._sealed)
-    @rule()
-    def commit(self) -> None:
-        """It ends well."""
-        self.spool._totals = self.spool._file.commit(self.spool._sealed, self.spool._covered)
-        self.spool._sealed = spool_module._Batch()
-        self.committed = self.spool._totals.next - 1
-
-    @precondition(lambda self: self.committed > self.spool.stored_through)
-    @rule(data=st.data())
-    def recorder_reports(self, data: Any) -> None:
-        """The store has some of the frames, has had some readings before and refuses some."""
-        after = self.spool.stored_through
-        through = data.draw(st.integers(after + 1, self.committed))
-        rows = sum(len(frame.readings) for frame in self.spool.frames_after(after) if frame.number <= through)
-        duplicate = data.draw(st.integers(0, rows))
-        refused = data.draw(st.integers(0, rows - duplicate))
-        self.spool.stored(Report(after, through, rows - duplicate - refused, duplicate, (_aside(),) * refused))
-
-    @rule(data=st.data())
-    def checkpoint(self, data: Any) -> None:
-        """Detection's state is durable up to a frame."""
-        self.released = max(self.released, data.draw(st.integers(0, self.committed)))
-        self.spool.release(self.released)
-
-    @rule()
-    def crash(self) -> None:
-        """The process is gone; its files are not."""
-        old = self.spool._file.path
-        new = old.with_name(f"{next(self.numbers) + 1}.db")
-        for suffix in ("", "-wal"):
-            if old.with_name(old.name + suffix).exists():
-                shutil.copy(old.with_name(old.name + suffix), new.with_name(new.name + suffix))
-        self.spool._file.close()
-        self.spool = _open(new)
-        self.released = 0
-
-    @invariant()
-    def the_balance_closes(self) -> None:
-        """At every moment."""
-        if hasattr(self, "spool"):
-            balance = self.spool.balance()
-            assert balance.closes, balance
-
-    @invariant()
-    def nothing_is_gone_that_is_still_needed(self) -> None:
-        """Frames are without a gap, and those the store has not confirmed are all there."""
-        if hasattr(self, "spool"):
-            numbers = [frame.number for frame in self.spool.frames_after(0)]
-            assert numbers == list(range(self.committed - len(numbers) + 1, self.committed + 1))
-            held = [frame.readings for frame in self.spool.frames_after(self.spool._totals.through)]
-            assert self.spool.balance().spooled == sum(map(len, held))
-            first = numbers[0] if numbers else self.committed + 1
-            assert first <= self.spool._totals.through + 1
-
-
-TestLedger = Ledger.TestCase
-TestLedger.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
 
 
 def test_the_balance_is_open_when_anything_is_missing() -> None:

@@ -12,11 +12,11 @@ from support.recording import everything, readings
 from support.sites import T0, register, sensor
 from support.wait import eventually
 
-from adapters import snapshot
-from adapters import spool as spool_module
+from adapters import snapshot, spool_file, spool_reader
 from adapters.codecs.frames import Names
 from adapters.journal import Entry, Journal
-from adapters.spool import Report, Spool
+from adapters.spool import Spool
+from adapters.spool_file import Report
 from adapters.spool_reader import SpoolReader
 from alerts.alarm import Quarantine
 from alerts.balance import Balance, Counts
@@ -56,9 +56,9 @@ async def test_quarantined_payloads_go_when_they_were_kept_long_enough(tmp_path:
         aside = [Aside("a/topic", Quarantine.UNREADABLE, "not JSON", b"%d" % n, 1, T0 + n) for n in range(8)]
         spool.append(None, aside, [1], Counts(8))
         spool.forget(T0 + 5)
-        await eventually(lambda: spool.forgotten == 5)
+        await eventually(lambda: spool._totals.forgotten == 5)
         assert spool.balance() == Balance(8, 0, 0, 0, 8, 0, 0)
-        assert spool._file._held == (3, 3)
+        assert spool.file.held == (3, 3)
     reader = SpoolReader(tmp_path / "spool.db", Names().find)
     assert [aside.arrival - T0 for aside in reader.quarantine(0, 2 * T0)] == [5, 6, 7]
     reader.close()
@@ -67,22 +67,23 @@ async def test_quarantined_payloads_go_when_they_were_kept_long_enough(tmp_path:
 async def test_a_spool_of_an_older_version_is_migrated_after_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(tmp_path / "spool.db") as spool:
         await put(spool, 1.0, 2.0)
-    monkeypatch.setattr(spool_module, "SCHEMA_NUMBER", 2)
-    monkeypatch.setattr(spool_module, "STEPS", {1: "ALTER TABLE frames ADD COLUMN note TEXT;"})
+    older = spool_reader.SCHEMA_NUMBER
+    monkeypatch.setattr(spool_file, "SCHEMA_NUMBER", older + 1)
+    monkeypatch.setattr(spool_file, "STEPS", {older: "ALTER TABLE frames ADD COLUMN note TEXT;"})
     async with running(tmp_path / "spool.db") as spool:
         assert spool.balance() == Balance(2, 0, 2, 0, 0, 0, 0)
-    with contextlib.closing(sqlite3.connect(tmp_path / "spool.db.schema1")) as db:
+    with contextlib.closing(sqlite3.connect(tmp_path / f"spool.db.schema{older}")) as db:
         assert db.execute("SELECT number, rows FROM frames").fetchall() == [(1, 2)]
 
 
 def drained(data_dir: Path) -> tuple[Report, list[float]]:
     """Drain what is there; what the recorder would report, and all values held."""
     archive = Archive(data_dir, STORE)
-    before, rows = archive.after, 0
+    before, read, rows = archive.after, 0, 0
     while (step := archive.drain()) is not None:
-        rows += step[1].stored
+        read, rows = read + len(step[2]), rows + step[1].stored
     found = [value for stretch in archive.history(everything()) for value in stretch.readings.value.tolist()]
-    report = Report(before, archive.after, rows)
+    report = Report(before, archive.after, read, rows)
     assert archive.count() == len(found)
     archive.close()
     return report, found

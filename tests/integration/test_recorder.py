@@ -179,7 +179,7 @@ async def test_the_recorder_dies_with_its_gateway(tmp_path: Path) -> None:
         "asyncio.run(main())\n"
     )
     here = Path(__file__).parent
-    path = os.pathsep.join((str(here), str(here.parent)))
+    path = os.pathsep.join((str(here), str(here.parent), os.environ.get("PYTHONPATH", "")))
     parent = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, str(tmp_path), path, stdout=asyncio.subprocess.PIPE, env=os.environ | {"PYTHONPATH": path}
     )

@@ -50,6 +50,8 @@ class Gateway:
 
     def __init__(self, folder: Path, broker: str, sites: Sequence[Mapping[str, Any]], sink: str, **changes: Any) -> None:
         self.folder = folder
+        self.data = folder / "data"
+        """Where its data directory is seen from here."""
         self.port = free_port()
         self.config = folder / "hazgate.yaml"
         names = [f"{site['site']}.yaml" for site in sites]
@@ -72,7 +74,7 @@ class Gateway:
     @property
     def pid(self) -> int:
         """Of the running process."""
-        return int((self.folder / "data" / "lock").read_text())
+        return int((self.data / "lock").read_text())
 
     @property
     def log(self) -> str:
@@ -118,7 +120,7 @@ class Gateway:
         with contextlib.suppress(ProcessLookupError, FileNotFoundError):
             if process.returncode is None:
                 # under strace the process we started is not the gateway; its lock says who is
-                os.kill(int((self.folder / "data" / "lock").read_text() or process.pid), number)
+                os.kill(int((self.data / "lock").read_text() or process.pid), number)
         try:
             return await asyncio.wait_for(process.wait(), STOP_WITHIN)
         finally:

@@ -133,7 +133,7 @@ class Life:
         config = SimpleNamespace(sites=ground.sites, home_site=ground.sites[0], gateway=settings)
         self.core = core.build(cast("Config", config), self.recovered, self.now())
         self.spool = Spool.open(ground.folder / "spool.db", self.core.register, self)
-        for db in (self.journal._connection, self.spool._file._db):
+        for db in (self.journal._connection, self.spool.file._db):
             db.execute("PRAGMA synchronous=OFF")
         channels = [Channel(name, phone, 5 * SECOND, 60 * SECOND) for name, phone in ground.phones.items()]
         self.dispatch = Dispatch(channels, self._publish, self.journal, self)
@@ -196,7 +196,7 @@ class Life:
     def close(self) -> None:
         """The files are let go; nothing is written any more."""
         self.journal._connection.close()
-        self.spool._file.close()
+        self.spool.file.close()
 
 
 class Relay:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import cast
 
+import pytest
 from support.sites import T0
 from support.wait import eventually
 
@@ -14,6 +15,7 @@ from adapters.journal import Journal, Outgoing
 from alerts.alarm import NoticeKind, Tier
 from alerts.ports import Delivery, Notice, Permanent, Receipt, Transient
 from alerts.reading import MILLISECOND, SECOND
+from gateway import dispatch
 from gateway.dispatch import Channel, Dispatch
 from gateway.turn import Fate, Settled
 
@@ -100,6 +102,19 @@ async def post(**ways: Way) -> AsyncIterator[Post]:
         yield made
     finally:
         await made.dispatch.stop()
+
+
+async def test_of_too_many_messages_the_oldest_that_call_nobody_at_once_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "WAITING", 3)
+    office = Post({"desk": Way(accepts)})
+    for number, tier in enumerate([Tier.YELLOW, Tier.RED, Tier.BLUE, Tier.YELLOW, Tier.RED, Tier.ORANGE, Tier.RED]):
+        notice = Notice("north", f"GT-{number}.high", f"GT-{number}.high@1", 1, NoticeKind.RAISE, 0, 0, f"p{number}", "desk", tier=tier)
+        office.dispatch.notify(Outgoing(notice.key, 1, "north", notice.occurrence, notice.kind, "desk", "", b"{}"), notice)
+    assert office.settled == [(Fate.FAILED, "given up: more than 3 messages wait for desk")] * 3
+    await office.dispatch.start()
+    await eventually(lambda: len(office.delivered) == 4)
+    assert sorted(office.delivered) == ["p1 desk", "p4 desk", "p5 desk", "p6 desk"]
+    await office.dispatch.stop()
 
 
 async def test_a_step_that_is_refused_for_now_passes_on_at_the_channels_timeout_and_no_earlier() -> None:

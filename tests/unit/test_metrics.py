@@ -22,7 +22,7 @@ def app(tmp_path: Path) -> Iterator[App]:
     """A gateway's parts, built and not started."""
     made = App(loaded(write(tmp_path)))
     yield made
-    made.spool._file.close()
+    made.spool.file.close()
     made.journal._connection.close()
     made._lock.release()
 

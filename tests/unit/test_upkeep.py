@@ -72,6 +72,6 @@ async def test_less_than_two_weeks_raise_disk_low_and_15_days_end_it(tmp_path: P
         stands.append(Condition.DISK_LOW in app.core.own())
     assert stands == [False, False, True, True, False]
     await app.pipeline.stop()
-    app.spool._file.close()
+    app.spool.file.close()
     app.journal._connection.close()
     app._lock.release()
