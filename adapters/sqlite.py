@@ -25,22 +25,31 @@ def open_file(path: Path, schema: str, version: int, steps: Mapping[int, str]) -
     created = not path.exists()
     try:
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
-        db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new file only, so before anything is written: lets it give room back
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        found = _version(db, path, version)
-        if not found:
-            db.executescript(f"BEGIN; {schema}; PRAGMA user_version={version}; COMMIT")
-        elif found < version:
-            copy(db, path.with_name(f"{path.name}.schema{found}"))
-            db.executescript(f"BEGIN; {' '.join(steps[step] for step in range(found, version))} PRAGMA user_version={version}; COMMIT")
     except sqlite3.Error as error:
         raise explained(error, path) from error
+    try:
+        _prepare(db, path, schema, version, steps)
+    except sqlite3.Error as error:
+        db.close()  # a step that failed left its transaction open, and the file locked
+        raise explained(error, path) from error
     except OSError as error:
+        db.close()
         raise Transient(f"cannot copy {path} before it is migrated: {error.strerror}") from error
     if created:
         sync_folder(path.parent)
     return db
+
+
+def _prepare(db: sqlite3.Connection, path: Path, schema: str, version: int, steps: Mapping[int, str]) -> None:
+    db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new file only, so before anything is written: lets it give room back
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+    found = _version(db, path, version)
+    if not found:
+        db.executescript(f"BEGIN; {schema}; PRAGMA user_version={version}; COMMIT")
+    elif found < version:
+        copy(db, path.with_name(f"{path.name}.schema{found}"))
+        db.executescript(f"BEGIN; {' '.join(steps[step] for step in range(found, version))} PRAGMA user_version={version}; COMMIT")
 
 
 def copy(db: sqlite3.Connection, to: Path) -> None:

@@ -47,6 +47,7 @@ def frames() -> list[Frame]:
 
 
 def opened(folder: Path) -> DuckStore:
+    folder.mkdir(exist_ok=True)
     return DuckStore(DuckSettings(), folder, "spool-1", names(*SENSORS))
 
 
