@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -13,9 +14,14 @@ from paho.mqtt.enums import CallbackAPIVersion, LogLevel
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from adapters.sieve import Sieve
+
 MAX_PACKET: Final = 4 * 1024 * 1024
 """Bytes of the largest packet asked for; MQTT 3.1.1 has no way to ask, there the broker's own limit must do."""
 _FOR_EVER: Final = 0xFFFFFFFF
+_CHUNK: Final = 64 * 1024
+_CHUNKS: Final = 16
+"""Chunks that may hold nothing to be read before the loop's other work gets its turn."""
 
 
 class Version(Enum):
@@ -26,27 +32,40 @@ class Version(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """What we say in CONNECT and SUBSCRIBE.
+class Presence:
+    """As whom we are at the broker.
 
-    keepalive: seconds. filters: topic filter and QoS. will: topic and payload, retained, QoS 1. kept: the broker shall
-    keep the session, with what is published meanwhile, however long we are away; else it forgets both when we go.
+    filters: topic filters with their QoS, at least one, subscribed to on every connection. will: topic and payload that
+    the broker publishes, retained, if we vanish; None for nothing. kept: the broker keeps the session, with what is
+    published meanwhile, however long we are away; else it forgets both when we go. known: it should still have a session of
+    ours from an earlier run.
     """
 
     client_id: str
-    filters: tuple[tuple[str, int], ...]
-    will: tuple[str, bytes] | None
+    filters: Mapping[str, int]
+    will: tuple[str, bytes] | None = None
+    kept: bool = True
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What we say in CONNECT and SUBSCRIBE. keepalive: seconds."""
+
+    presence: Presence
     keepalive: int
     receive_maximum: int
     username: str | None
-    kept: bool
 
 
 class Client(paho.Client):
-    """paho with three things it has no public way for: a socket dialed elsewhere, a ping, an end without a farewell."""
+    """paho with four things it has no public way for: a socket dialed elsewhere, large reads, a ping, an end without a farewell."""
 
     dialed: socket.socket | None = None
     complaint: str = ""
+    sieve: Sieve
+    _ready: bytes = b""
+    _taken: int = 0
 
     def _create_socket(self) -> paho.SocketLike:
         assert self.dialed is not None
@@ -56,6 +75,35 @@ class Client(paho.Client):
         # In place of paho's log, which looks at a line for every message: only what it says before giving up is kept.
         if level == paho.MQTT_LOG_ERR:
             self.complaint = fmt % args
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        # paho asks for a byte, another, and the rest, each from the kernel; here it is given them out of whole packets
+        if self._taken == len(self._ready) and not self._fill():
+            return b""
+        start = self._taken
+        self._taken = min(start + bufsize, len(self._ready))
+        return self._ready[start : self._taken]
+
+    def _fill(self) -> bool:
+        """Read until there is a packet. False at the end of the stream; raises BlockingIOError when nothing is there."""
+        now = asyncio.get_running_loop().time()
+        for _ in range(_CHUNKS):
+            try:
+                data = super()._sock_recv(_CHUNK)
+            except BlockingIOError:
+                self.sieve.drained()
+                raise
+            if not data:
+                return False
+            self._ready, self._taken = self.sieve.feed(data, now), 0
+            if self._ready:
+                return True
+        raise BlockingIOError
+
+    @property
+    def unread(self) -> int:
+        """Bytes that were taken from the socket and not read: it need not become readable again for them."""
+        return len(self._ready) - self._taken
 
     def ping(self) -> None:
         """Ask for a sign of life. paho's own loop_misc would give the broker up while reading pauses."""
@@ -68,25 +116,28 @@ class Client(paho.Client):
     def greet(self, identity: Identity, sock: socket.socket, password: str | None) -> None:
         """Queue CONNECT for that socket."""
         self.dialed, self.complaint = sock, ""
+        self.sieve.begin()
         self.username_pw_set(identity.username, password)
         if self.protocol != paho.MQTTv5:
             self.connect("dialed", keepalive=identity.keepalive)
             return
-        expiry = _FOR_EVER if identity.kept else 0
+        kept = identity.presence.kept
+        expiry = _FOR_EVER if kept else 0
         wishes = packet_properties(PacketTypes.CONNECT, SessionExpiryInterval=expiry, ReceiveMaximum=identity.receive_maximum, MaximumPacketSize=MAX_PACKET)
-        self.connect("dialed", keepalive=identity.keepalive, clean_start=not identity.kept, properties=wishes)
+        self.connect("dialed", keepalive=identity.keepalive, clean_start=not kept, properties=wishes)
 
 
-def new_client(identity: Identity, version: Version) -> Client:
-    """A client that speaks this version, has a will to leave if there is one, and is read and written by the running loop."""
-    v5 = version is Version.V5
+def new_client(identity: Identity, version: Version, sieve: Sieve) -> Client:
+    """A client that speaks this version, has a will to leave if there is one, and is read (through `sieve`) and written by the running loop."""
+    v5, presence = version is Version.V5, identity.presence
     # paho's own reconnecting answers a refused 3.1.1 by dialing again at once, on the loop's thread.
-    wishes: dict[str, Any] = {"clean_session": None if v5 else not identity.kept, "reconnect_on_failure": False, "manual_ack": True}
-    client = Client(CallbackAPIVersion.VERSION2, identity.client_id, protocol=paho.MQTTv5 if v5 else paho.MQTTv311, **wishes)
+    wishes: dict[str, Any] = {"clean_session": None if v5 else not presence.kept, "reconnect_on_failure": False, "manual_ack": True}
+    client = Client(CallbackAPIVersion.VERSION2, presence.client_id, protocol=paho.MQTTv5 if v5 else paho.MQTTv311, **wishes)
+    client.sieve = sieve
     # The window is ours: paho's own queue drops what finds its packet id in use, and is walked through for each message.
     client.max_inflight_messages_set(0)
-    if identity.will is not None:
-        client.will_set(*identity.will, qos=1, retain=True)
+    if presence.will is not None:
+        client.will_set(*presence.will, qos=1, retain=True)
     client.on_socket_register_write = _on_full
     client.on_socket_unregister_write = _on_flushed
     client.on_socket_close = _on_close

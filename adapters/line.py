@@ -135,10 +135,14 @@ class Line:
             self._settled(item)
             self._tell(item, None)
 
+    def suspect(self, now: float) -> bool:
+        """Whether a connection that ends now may end because of something that was just sent and is unanswered."""
+        return bool(self._flying or self._light) and now - self._sent_at < SOON
+
     def lost(self, now: float) -> None:
         """The connection is over: what was on its way goes to the front, to be sent anew; at QoS 0 it is lost."""
         sent = [*self._flying.values(), *(item for _, item in self._light)]
-        if sent and now - self._sent_at < SOON:
+        if self.suspect(now):
             alone, self._singly = self._singly > 0, len(self) + len(self._light)
             for item in sent if alone else ():
                 self._ended_at(item)

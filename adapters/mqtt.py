@@ -1,6 +1,6 @@
-"""The one connection to the broker: readings and commands come in, alarms and states go out.
+"""A connection to the broker, kept up: readings and commands come in, alarms and states go out.
 
-The session outlives every connection, a message is acknowledged when the caller says so, and what is to be
+A kept session outlives every connection, a message is acknowledged when the caller says so, and what is to be
 published stays in line until the broker has it.
 """
 
@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from adapters.client import Identity, Version
+from adapters.client import Identity, Presence, Version
 from adapters.line import Counters, Publication
 from adapters.secret import Secret
 from adapters.session import Ending, Session
@@ -30,12 +30,14 @@ from alerts.ports import HazgateError
 from alerts.reading import SECOND
 from alerts.site import Count, Flag, Model, Spell
 
-__all__ = ["BrokerSettings", "Counters", "Handlers", "Link", "LinkState", "Publication", "ReplyTo"]
+__all__ = ["BrokerSettings", "Counters", "Ending", "Handlers", "Link", "LinkState", "Presence", "Publication", "ReplyTo"]
 
 _log = logging.getLogger(__name__)
 
 _FIRST_DELAY: Final = 0.5
 _LAST_DELAY: Final = 15.0
+_LAST_DELAY_KEEPALIVES: Final = 1.5
+"""The last delay, if that is shorter: whoever waits longer hears a broker that is back later than within two keepalives."""
 _STEADY: Final = 10.0
 """Seconds a connection must have lasted for the next attempt to come at the first delay again."""
 _STOP_WITHIN: Final = 2.0
@@ -126,23 +128,19 @@ class ReplyTo:
 
 
 class Link:
-    """The connection, kept up from `start` to `stop`. Everything is called on the loop's thread.
+    """The connection, kept up from `start` to `stop`. Everything is called on the loop's thread."""
 
-    filters: topic filters to subscribe to on every connection, at least one, each with its QoS. will: topic and payload that
-    the broker publishes, retained, if we vanish; None for nothing. kept: the broker keeps the session while we are away; else it
-    knows of us only while we are there.
-    """
-
-    def __init__(
-        self, settings: BrokerSettings, *, client_id: str, filters: Mapping[str, int], will: tuple[str, bytes] | None, handlers: Handlers, kept: bool = True
-    ) -> None:
+    def __init__(self, settings: BrokerSettings, presence: Presence, handlers: Handlers) -> None:
         self._settings = settings
         self._handlers = handlers
-        identity = Identity(client_id, tuple(filters.items()), will, settings.seconds, settings.receive_maximum, settings.username, kept)
+        identity = Identity(presence, settings.seconds, settings.receive_maximum, settings.username)
         self._session = Session(identity, handlers.message, self._on_risen, handlers.barred)
         self._told = (LinkState.CONNECTING, "")
         self._risen_at: float | None = None
+        self._not_before = 0.0
         self._stopping = False
+        self.ending: Ending | None = None
+        """How the last connection ended that was up; None before."""
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -164,6 +162,16 @@ class Link:
     def denied(self) -> tuple[str, ...]:
         """Topic filters that the broker did not let us subscribe to when it was connected last."""
         return self._session.denied
+
+    @property
+    def passed_over(self) -> int:
+        """Messages at QoS 0 that were not read, because their topics flooded the connection."""
+        return self._session.sieve.passed_over
+
+    @property
+    def worst_flood(self) -> str | None:
+        """The topic that was passed over last, if any ever was."""
+        return self._session.sieve.worst
 
     @property
     def unsent(self) -> int:
@@ -205,17 +213,30 @@ class Link:
             raise ValueError(f"nobody can publish to the topic {publication.topic[:100]!r}")
         self._session.publish(publication)
 
+    def subscribe(self, filters: Mapping[str, int], answered: Callable[[list[str]], None]) -> None:
+        """Ask for these topic filters (with their QoS) too, until the connection ends; `answered` hears which were refused. Nothing happens unless it is up."""
+        self._session.subscribe(filters, answered)
+
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Hear these topic filters no more."""
+        self._session.unsubscribe(filters)
+
+    def hold_off(self, seconds: float) -> None:
+        """Do not connect again before that time has passed. Does not end a connection."""
+        self._not_before = asyncio.get_running_loop().time() + seconds
+
     def pause(self) -> None:
         """Stop reading, to bound memory; the broker keeps what it cannot deliver. Publications still go out, 256 at most."""
-        self._session.pause()
+        self._session.reader.pause()
 
     def resume(self) -> None:
         """Read again."""
-        self._session.resume()
+        self._session.reader.resume()
 
     async def _keep_connected(self) -> None:
         chance = secrets.SystemRandom()
         delay = _FIRST_DELAY
+        last = max(_FIRST_DELAY, min(_LAST_DELAY, _LAST_DELAY_KEEPALIVES * self._settings.seconds))
         while not self._stopping:
             self._risen_at = None
             refused = self.counters.refused
@@ -232,7 +253,8 @@ class Link:
             if steady or self.counters.refused > refused:
                 delay = _FIRST_DELAY
             await asyncio.sleep(delay * chance.uniform(0.5, 1.0))
-            delay = min(2 * delay, _LAST_DELAY)
+            await asyncio.sleep(max(0.0, self._not_before - asyncio.get_running_loop().time()))
+            delay = min(2 * delay, last)
 
     async def _attempt(self) -> str:
         """One connection from dialing to its end; the reason why it ended. MQTT 5 first, 3.1.1 if that is refused."""
@@ -248,6 +270,8 @@ class Link:
             except HazgateError as error:
                 return str(error)
             ending, reason = await self._session.converse(sock, password)
+            if self._risen_at is not None:
+                self.ending = ending
             if ending is not Ending.UNANSWERED:
                 break
         return reason

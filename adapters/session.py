@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
@@ -20,21 +20,53 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from adapters.client import Identity, Version, new_client
 from adapters.line import SOON, Barred, Counters, Line, Publication
+from adapters.reader import Reader
+from adapters.sieve import ALL, Sieve
 
 _log = logging.getLogger(__name__)
 
 WINDOW: Final = 256
 """Publications on their way at once, if the broker takes as many: wide, so that alarms go out while reading pauses."""
-_BURST: Final = 32  # messages read before the loop's other work gets its turn
 PATIENCE: Final = {Version.V5: 3.0, Version.V311: 10.0}
 """Seconds for the broker to answer CONNECT and SUBSCRIBE. A slow broker is reached with 3.1.1 at the latest."""
+TAKEN_OVER: Final = 0x8E
+"""What MQTT 5 has a broker say to whom it ends the connection for, because another client came with its id. mosquitto 2.0 does not say it."""
 
 
 class Ending(Enum):
-    """How a conversation ended. UNANSWERED: CONNECT was not answered, or not in that version; an older one may please it."""
+    """How a conversation ended.
+
+    LOST: we gave it up. CLOSED: the far side did, without a word. DENIED: it did so while something we had just sent was
+    unanswered, which may be why. DISMISSED: it said why. TAKEN: it said that another client has our id. UNANSWERED:
+    CONNECT was not answered, or not in that version; an older one may please it.
+    """
 
     LOST = auto()
+    CLOSED = auto()
+    DENIED = auto()
+    DISMISSED = auto()
+    TAKEN = auto()
     UNANSWERED = auto()
+
+
+@dataclass(slots=True)
+class Asked:
+    """Subscriptions that the broker has not answered for, by packet id: their filters, and who is told which of them were refused."""
+
+    waiting: dict[int | None, tuple[list[str], Callable[[list[str]], None]]] = field(default_factory=dict)
+
+    def ask(self, client: paho.Client, filters: Mapping[str, int], answered: Callable[[list[str]], None]) -> None:
+        """Ask for these topic filters, each with its QoS."""
+        v5 = client.protocol == paho.MQTTv5
+        _, mid = client.subscribe([(name, SubscribeOptions(qos=qos)) for name, qos in filters.items()] if v5 else list(filters.items()))
+        self.waiting[mid] = (list(filters), answered)
+
+    def settle(self, mid: int, codes: Sequence[ReasonCode]) -> None:
+        """The broker has answered for a packet id."""
+        found = self.waiting.pop(mid, None)
+        if found is not None:
+            names, answered = found
+            answered([name for name, code in zip(names, codes, strict=False) if code.is_failure])
 
 
 class Session:
@@ -47,29 +79,35 @@ class Session:
 
     def __init__(self, identity: Identity, message: Callable[[str, bytes, bool, int], None], risen: Callable[[str], None], barred: Barred) -> None:
         self._identity = identity
+        self._presence = identity.presence
         self._message = message
         self._risen = risen
         self._generation = 1
         self._window = WINDOW
         self._keepalive = float(identity.keepalive)
-        self._heard_at = 0.0
-        self._known = False
+        self._known = identity.presence.known
         self._answered = False
+        self._asked = Asked()
         self._remarks: list[str] = []
         self._leaving = False
-        self._paused = False
-        self.up = False
+        self.reader = Reader(lambda: self._end(Ending.LOST, "what the broker sent could not be handled"))
         self.current: paho.MQTTMessage | None = None
         self.denied: tuple[str, ...] = ()
         self.counters = Counters()
+        self.sieve = Sieve(ALL if identity.presence.kept else None)
         self.line = Line(self.counters, barred)
         self._outliving: asyncio.TimerHandle | None = None
         self.speak(Version.V5)
 
+    @property
+    def up(self) -> bool:
+        """Whether we are connected and subscribed."""
+        return self.reader.settled
+
     def speak(self, version: Version) -> None:
         """Begin anew with that version. Not while a conversation is going on."""
         self.version = version
-        client = new_client(self._identity, version)
+        client = new_client(self._identity, version, self.sieve)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
@@ -83,11 +121,12 @@ class Session:
         self._over: asyncio.Future[tuple[Ending, str]] = self._loop.create_future()
         self._answered = False
         self._remarks.clear()
+        self._asked.waiting.clear()
         # paho would send what was on its way at once: more than the broker may take now, and before anything is subscribed
         self.speak(self.version)
         try:
             self._client.greet(self._identity, sock, password)
-            self._loop.add_reader(sock.fileno(), self._readable)
+            self.reader.begin(self._client, sock)
             await self._watch()
         finally:
             self._end(Ending.LOST, "the connection was given up")
@@ -109,6 +148,16 @@ class Session:
         if self.up:
             self._send()
 
+    def subscribe(self, filters: Mapping[str, int], answered: Callable[[list[str]], None]) -> None:
+        """Ask for these (topic filter and QoS) as well, until the connection ends. `answered` is told which the broker refuses. Only while it is up."""
+        if self.up:
+            self._asked.ask(self._client, filters, answered)
+
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Hear these no more."""
+        if self.up:
+            self._client.unsubscribe(list(filters))
+
     def _send(self) -> None:
         self.line.send(self._client, self._window, self._loop.time())
         if self.line.doubtful and self._outliving is None:
@@ -128,23 +177,9 @@ class Session:
         if self.up:
             self._send()
 
-    def pause(self) -> None:
-        """Read no more, except what it takes to get a new connection up. Pings and publications still go out."""
-        self._paused = True
-
-    def resume(self) -> None:
-        """Read again."""
-        if self._paused:
-            self._paused = False
-            sock = self._client.socket()
-            if sock is not None:
-                self._heard_at = self._loop.time()
-                self._loop.add_reader(sock.fileno(), self._readable)
-                self._loop.call_soon(self._readable)
-
     async def _watch(self) -> None:
         """Ping, and notice a broker that says nothing: after 1.5 keepalives, seen at most half a keepalive later."""
-        begun = self._heard_at = self._loop.time()
+        begun = self._loop.time()
         patience = PATIENCE[self.version]
         while not self._over.done():
             await asyncio.wait([self._over], timeout=min(self._keepalive / 2, patience))
@@ -152,8 +187,8 @@ class Session:
             if not self.up:
                 if now - begun >= patience:
                     self._end(Ending.LOST if self._answered else Ending.UNANSWERED, f"the broker does not answer within {patience:g} s")
-            elif not self._paused and now - self._heard_at >= 1.5 * self._keepalive:
-                self._end(Ending.LOST, f"the broker has said nothing for {now - self._heard_at:.1f} s")
+            elif not self.reader.paused and now - self.reader.heard_at >= 1.5 * self._keepalive:
+                self._end(Ending.LOST, f"the broker has said nothing for {now - self.reader.heard_at:.1f} s")
             else:
                 self._client.ping()
 
@@ -161,31 +196,7 @@ class Session:
         if not self._over.done():
             self._over.set_result((ending, reason))
             self._generation += 1
-            self.up = False
-
-    def _readable(self) -> None:
-        client, counters, sock = self._client, self.counters, self._client.socket()
-        if not isinstance(sock, socket.socket):
-            return
-        if self._paused and self.up:
-            self._loop.remove_reader(sock.fileno())
-            return
-        try:
-            for _ in range(_BURST):
-                before = counters.received
-                client.loop_read()
-                if counters.received == before or self._paused:
-                    break
-        except Exception:  # noqa: BLE001  a callback's outermost edge: paho keeps the packet it failed on, so only a new connection helps
-            _log.exception("what the broker sent could not be handled")
-            self._end(Ending.LOST, "what the broker sent could not be handled")
-            return
-        self._heard_at = self._loop.time()
-        if sock.fileno() >= 0:
-            # a broker without set_tcp_nodelay waits for this ACK, which the kernel would put off by 40 ms
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-            if isinstance(sock, ssl.SSLSocket) and sock.pending():  # decrypted already: the socket need not become readable again
-                self._loop.call_soon(self._readable)
+            self.reader.settled = False
 
     def _on_message(self, _client: paho.Client, _: object, message: paho.MQTTMessage) -> None:
         self.counters.received += 1
@@ -200,28 +211,29 @@ class Session:
             self.counters.faults += 1
             _log.exception("a message on %s could not be handled; it stays unacknowledged", topic)
 
-    def _on_connect(self, client: paho.Client, _: object, flags: paho.ConnectFlags, code: ReasonCode, properties: Properties | None) -> None:
+    def _on_connect(self, _client: paho.Client, _: object, flags: paho.ConnectFlags, code: ReasonCode, properties: Properties | None) -> None:
         if code.is_failure:
             unknown = code.getName() == "Unsupported protocol version"
             self._end(Ending.UNANSWERED if unknown else Ending.LOST, f"the broker refuses the connection: {code.getName().lower()}")
             return
         self._answered = True
-        if self._known and self._identity.kept and not flags.session_present:
+        if self._known and self._presence.kept and not flags.session_present:
             self.counters.sessions_lost += 1
             self._remarks.append("the broker had forgotten the session: what was published meanwhile is lost")
         self._known = True
         self._keepalive = float(getattr(properties, "ServerKeepAlive", self._identity.keepalive))
         self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
-        if self.version is Version.V5:
-            client.subscribe([(name, SubscribeOptions(qos=qos)) for name, qos in self._identity.filters])
-        else:
-            client.subscribe(list(self._identity.filters))
+        self._asked.ask(self._client, self._presence.filters, self._on_subscribed)
 
-    def _on_subscribe(self, _client: paho.Client, _: object, _mid: int, codes: list[ReasonCode], _properties: Properties | None) -> None:
-        self.denied = tuple(name for (name, _), code in zip(self._identity.filters, codes, strict=False) if code.is_failure)
+    def _on_subscribe(self, _client: paho.Client, _: object, mid: int, codes: list[ReasonCode], _properties: Properties | None) -> None:
+        self._asked.settle(mid, codes)
+
+    def _on_subscribed(self, refused: list[str]) -> None:
+        """The broker has answered for what we always ask for."""
+        self.denied = tuple(refused)
         if self.denied:
             self._remarks.append(f"the broker refuses the subscription to {', '.join(self.denied)}")
-        self.up = True
+        self.reader.settled = True
         self.counters.connections += 1
         self._risen("; ".join(self._remarks))
         self._send()
@@ -232,8 +244,11 @@ class Session:
 
     def _on_disconnect(self, _client: paho.Client, _: object, flags: paho.DisconnectFlags, code: ReasonCode, _properties: Properties | None) -> None:
         complaint = f" ({self._client.complaint})" if self._client.complaint else ""
-        how = f"the broker ended the connection: {code.getName().lower()}" if flags.is_disconnect_packet_from_server else f"the connection was lost{complaint}"
-        if self._answered or flags.is_disconnect_packet_from_server:
-            self._end(Ending.LOST, how)
+        if flags.is_disconnect_packet_from_server and code.value == TAKEN_OVER:
+            self._end(Ending.TAKEN, f"another client has taken over the session of {self._presence.client_id}")
+        elif flags.is_disconnect_packet_from_server:
+            self._end(Ending.DISMISSED, f"the broker ended the connection: {code.getName().lower()}")
+        elif self._answered:
+            self._end(Ending.DENIED if self.line.suspect(self._loop.time()) else Ending.CLOSED, f"the connection was lost{complaint}")
         else:
             self._end(Ending.UNANSWERED, f"the broker closed the connection without an answer{complaint}")

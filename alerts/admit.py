@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 import numpy as np
 
 from alerts.alarm import Alarm, Condition, Quarantine
+from alerts.clocks import Clocks
 from alerts.current import measure, sent_in
-from alerts.edge import Edge, EdgeKind
-from alerts.reading import COLUMNS, DTYPES, NO_SEQ, NO_TIME, SECOND, Mark, RawReading, Readings
+from alerts.edge import Edge
+from alerts.overtake import Overtaking
+from alerts.reading import COLUMNS, DTYPES, NO_SEQ, NO_TIME, Mark, RawReading, Readings
 from alerts.register import Point, Register
 from alerts.repeats import Memory, Repeats
-from alerts.timing import Placing, Timekeeper
+from alerts.timing import Placing
 from alerts.unitless import Unitless
 from alerts.units import conversion
 
@@ -31,8 +34,15 @@ class Counts:
     duplicate: int = 0
     conflict: int = 0
     unidentified: int = 0
-    missing_seq: int = 0
     ignored: int = 0
+
+
+class Way(Enum):
+    """How a message came. BACKLOG: it waited at the broker while a second session brought newer ones; RETAINED: nobody knows how long it lay there."""
+
+    LIVE = auto()
+    RETAINED = auto()
+    BACKLOG = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +78,28 @@ class Batch:
 class Admission:
     """Decides over single readings, in order of arrival. Holds what recognizes repeats and wrong clocks."""
 
-    def __init__(self, register: Register) -> None:
+    def __init__(self, register: Register, ahead_of: Admission | None = None) -> None:
+        """`ahead_of`: admission of a session that brings the same messages, later. From now on that one heeds what this one has let pass."""
         self._points = {name: {p.sensor.id: p for p in register if p.site is site} for name, site in register.sites.items()}
-        self._timekeeper = Timekeeper(len(register))
         self._repeats = Repeats(register)
         self._last_time = [NO_TIME] * len(register)
-        self._skewed: set[tuple[str, str]] = set()
-        self._unitless = Unitless(register)
+        self._ahead: Overtaking | None = None
+        self.clocks: Clocks = Clocks(len(register)) if ahead_of is None else ahead_of.clocks
+        self._timekeeper = self.clocks.timekeeper
+        self.units: Unitless = Unitless(register) if ahead_of is None else ahead_of.units
+        self.overtaking: Overtaking | None = None
+        """What a second session has brought, as long as one does."""
+        if ahead_of is not None:
+            self._ahead = ahead_of.overtaking = Overtaking(self._repeats)
         self.batch = Batch()
         self.counts = Counts()
-        self.edges: list[Edge] = []
 
-    def admit(self, origin: tuple[str, str], readings: Sequence[RawReading], arrival: int, *, retained: bool) -> list[tuple[Rejection, RawReading]]:
+    @property
+    def edges(self) -> list[Edge]:
+        """Clocks found wrong or right again; emptied by whoever takes them on."""
+        return self.clocks.edges
+
+    def admit(self, origin: tuple[str, str], readings: Sequence[RawReading], arrival: int, way: Way) -> list[tuple[Rejection, RawReading]]:
         """Judge the readings of one message of device `origin` (site, device); return what was turned away.
 
         What passed is in `batch`, counts in `counts`; a clock or a unit found wrong, or right again, is in `edges`.
@@ -98,18 +118,18 @@ class Admission:
             if refused is not None:
                 rejected.append((refused, reading))
             elif point is not None and reading.time is None:
-                self._unstamped(point, reading, arrival, retained=retained)
+                self._unstamped(point, reading, arrival, way)
             elif point is not None:
-                self._stamped(point, reading, (arrival, newest.get(reading.sensor, reading.time or 0)), retained=retained)
+                self._stamped(point, reading, (arrival, newest.get(reading.sensor, reading.time or 0)), way)
         return rejected
 
     def believes(self, device: tuple[str, str]) -> bool:
         """Whether the clock and the units of this (site, device) are taken to be right."""
-        return device not in self._skewed and not self._unitless.doubts(device)
+        return self.clocks.believed(device) and not self.units.doubts(device)
 
     def must_say_unit(self, sensor: int) -> bool:
         """Whether a reading of this sensor (by index) without a unit is in doubt."""
-        return self._unitless.must_say(sensor)
+        return self.units.must_say(sensor)
 
     def rising(self, point: Point, stamps: list[int], values: list[float], arrival: int) -> None:
         """Know of live readings of one sensor that `admit` would let pass as they are, the last of which came at `arrival`.
@@ -144,20 +164,27 @@ class Admission:
             reading.raw = reading.value
             reading.value, quality = measure(sensor, reading.raw)
             reading.quality = reading.quality if quality is None else quality
-        if self._unitless.watching:
-            self._unitless.judge(point, reading)
+        if self.units.watching:
+            self.units.judge(point, reading)
         return True
 
-    def _unstamped(self, point: Point, reading: RawReading, arrival: int, *, retained: bool) -> None:
+    def _is_late(self, point: Point, reading: RawReading, way: Way) -> bool:
+        """Whether it is past whatever its stamp says: known to be old, or judged already when another session brought it, or newer ones."""
+        overtaken = False
+        if self.overtaking is not None and way is not Way.RETAINED:
+            overtaken = self.overtaking.has_heard(point.index) if way is Way.BACKLOG else self.overtaking.knows(point.index, reading)
+        return overtaken or way is Way.RETAINED or reading.historical
+
+    def _unstamped(self, point: Point, reading: RawReading, arrival: int, way: Way) -> None:
         if reading.seq == NO_SEQ:
             self.counts.unidentified += 1
         elif self._repeats.counted(point.index, reading.seq, reading.value):
             self.counts.duplicate += 1
             return
-        mark = Mark.UNTIMED | (Mark.LATE if retained or reading.historical else Mark.NONE)
+        mark = Mark.UNTIMED | (Mark.LATE if self._is_late(point, reading, way) else Mark.NONE)
         self._accept(point, reading, (arrival, arrival, NO_TIME), mark)
 
-    def _stamped(self, point: Point, reading: RawReading, moment: tuple[int, int], *, retained: bool) -> None:
+    def _stamped(self, point: Point, reading: RawReading, moment: tuple[int, int], way: Way) -> None:
         arrival, newest = moment
         stamp = int(reading.time or 0)
         known = self._repeats.stamped(point.index, stamp, reading.value)
@@ -167,11 +194,12 @@ class Admission:
         if known:
             self.counts.conflict += 1
         mark = Mark.CONFLICT if known else Mark.NONE
-        if retained or reading.historical:
-            self._accept(point, reading, (stamp + len(known), arrival, NO_TIME), mark | Mark.LATE)
+        if self._is_late(point, reading, way):
+            told = reading.historical or way is Way.RETAINED or self.clocks.believed((point.site.site, point.sensor.device))
+            self._accept(point, reading, (stamp + len(known), arrival, NO_TIME) if told else (arrival, arrival, stamp), mark | Mark.LATE)
         elif len(known) > 1:
             self._accept(point, reading, (arrival, arrival, stamp), Mark.NONE)
-            self._skew(point, stamp - arrival, frozen=True)
+            self.clocks.judged(point, stamp - arrival, frozen=True)
         else:
             self._place(point, reading, (stamp + len(known), newest, arrival), mark)
 
@@ -184,22 +212,7 @@ class Admission:
         else:
             self._accept(point, reading, (stamp, arrival, NO_TIME), mark | (Mark.LATE if placing is Placing.LATE else Mark.NONE))
         if placing is not Placing.LATE:
-            self._skew(point, self._timekeeper.skew(point), frozen=False)
-
-    def _skew(self, point: Point, skew: int | None, *, frozen: bool) -> None:
-        key = (point.site.site, point.sensor.device)
-        if (skew is None) == (key not in self._skewed) and not frozen:
-            return
-        if skew is None:
-            self._skewed.discard(key)
-        elif key in self._skewed:
-            return
-        else:
-            self._skewed.add(key)
-        kind = EdgeKind.FALSE if skew is None else EdgeKind.TRUE
-        at = self._timekeeper.newest[point.index]
-        seconds = None if skew is None or frozen else skew / SECOND
-        self.edges.append(Edge(*key, Condition.CLOCK_SKEW, kind, at, seconds))
+            self.clocks.judged(point, self._timekeeper.skew(point), frozen=False)
 
     def _accept(self, point: Point, reading: RawReading, times: tuple[int, int, int], mark: Mark) -> None:
         time, arrival, device_time = times
@@ -209,10 +222,12 @@ class Admission:
         self._last_time[index] = time
         if not mark & Mark.LATE:
             self._timekeeper.judged(point, time)
-            if self._unitless.watching and (edge := self._unitless.live(point, reading.unit, time)) is not None:
+            if self.units.watching and (edge := self.units.live(point, reading.unit, time)) is not None:
                 self.edges.append(edge)
+            if self._ahead is not None:
+                self._ahead.heard(index)
         if reading.seq != NO_SEQ:
-            self.counts.missing_seq += self._repeats.gap(index, reading.seq)
+            self._repeats.gap(index, reading.seq)
         self.batch.add((index, time, reading.value, int(reading.quality), arrival, device_time, reading.raw, reading.seq, int(mark)))
 
     def remember(self, readings: Readings) -> None:
@@ -225,12 +240,15 @@ class Admission:
 
     def adopt(self, alarms: Iterable[Alarm]) -> None:
         """The journal says that these devices' clocks or units are wrong: it ends when they are seen to be right."""
-        for alarm in alarms:
-            device = (alarm.site, alarm.source)
-            if alarm.condition is Condition.CLOCK_SKEW and alarm.state.active:
-                self._skewed.add(device)
-            elif alarm.condition is Condition.SUSPECT_DATA and alarm.state.active:
-                self._unitless.adopt(device)
+        standing = list(alarms)
+        self.clocks.adopt(standing)
+        for alarm in standing:
+            if alarm.condition is Condition.SUSPECT_DATA and alarm.state.active:
+                self.units.adopt((alarm.site, alarm.source))
+
+    def missing(self) -> dict[tuple[str, str], int]:
+        """How many readings of each (site, device) gaps in its `seq` say were lost before they reached us, since start."""
+        return self._repeats.missing()
 
     def memory(self) -> Memory:
         """Everything held against repeats, for a checkpoint."""

@@ -14,7 +14,7 @@ from itertools import compress, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.admit import Admission
+from alerts.admit import Admission, Way
 from alerts.current import sent_in
 from alerts.detect.batch import Mask
 from alerts.detect.calm import by_sensor, starts
@@ -165,7 +165,7 @@ class Bulk:
         for row in where.tolist():
             duplicates, before = admission.counts.duplicate, len(admission.batch)
             origin, reading = self._single(rows, int(index[row]), row)
-            for rejection, _ in admission.admit(origin, [reading], int(arrival[row]), retained=False):
+            for rejection, _ in admission.admit(origin, [reading], int(arrival[row]), Way.LIVE):
                 aside[rejection.reason.value] += 1
             if admission.counts.duplicate > duplicates:
                 aside[DUPLICATE] += 1

@@ -21,6 +21,8 @@ RUNS = 4
 """How many of its longest runs are held in full: a broker repeats whole messages, and a repeat must not look like the past."""
 COUNTED = 8192
 """Unstamped readings of a device that are held: as many as a broker sends without an answer."""
+SHUFFLED = 64
+"""How far a `seq` may lie behind the highest of its device and be an overtaken one; farther, the device began anew."""
 
 Memory = list[tuple[int, int, int, float]]
 """(sensor, `STAMP` or `SEQ`, that number, value)."""
@@ -30,6 +32,7 @@ STAMP, SEQ = 0, 1
 @dataclass(slots=True)
 class _Seqs:
     last: int = NO_SEQ
+    missing: int = 0
     seen: dict[tuple[int, int], float] = field(default_factory=dict)
 
 
@@ -84,12 +87,17 @@ class Repeats:
             del seqs.seen[next(iter(seqs.seen))]
         return False
 
-    def gap(self, index: int, seq: int) -> int:
-        """How many readings of the device are missing before this one, by its `seq`."""
+    def gap(self, index: int, seq: int) -> None:
+        """Count the readings of the device that are missing before this one, by its `seq`. One that was overtaken ends no gap and begins none."""
         seqs = self._of(index)
-        missing = seq - seqs.last - 1 if seqs.last != NO_SEQ and seq > seqs.last + 1 else 0
-        seqs.last = seq
-        return missing
+        if seqs.last != NO_SEQ and seq > seqs.last + 1:
+            seqs.missing += seq - seqs.last - 1
+        if seq > seqs.last or seq == 0 or seqs.last - seq > SHUFFLED:
+            seqs.last = seq
+
+    def missing(self) -> dict[tuple[str, str], int]:
+        """How many readings of each (site, device) gaps in `seq` say were lost; devices without a gap are left out."""
+        return {device: seqs.missing for device, seqs in self._seqs.items() if seqs.missing}
 
     def remember(self, readings: Readings) -> None:
         """Readings from before a restart: their repeats will be recognized."""

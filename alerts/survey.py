@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from alerts.admit import Admission, Rejection
+from alerts.admit import Admission, Rejection, Way
 from alerts.alarm import Condition, Quarantine
 from alerts.edge import Edge, EdgeKind
 from alerts.ports import Aside
@@ -189,9 +189,9 @@ class Overheard(Admission):
         super().__init__(survey.register)
         self._survey = survey
 
-    def admit(self, origin: tuple[str, str], readings: Sequence[RawReading], arrival: int, *, retained: bool) -> list[tuple[Rejection, RawReading]]:
+    def admit(self, origin: tuple[str, str], readings: Sequence[RawReading], arrival: int, way: Way) -> list[tuple[Rejection, RawReading]]:
         """See `Admission.admit`."""
-        rejected = super().admit(origin, readings, arrival, retained=retained)
+        rejected = super().admit(origin, readings, arrival, way)
         reasons = {id(reading): rejection for rejection, reading in rejected}
         for reading in readings:
             self._survey.said(origin, reading, arrival, reasons.get(id(reading)))

@@ -27,11 +27,12 @@ class Pace:
     """What is known of one device's clock.
 
     inside: arrival of its newest reading within the live window. outside: per sensor (and under None for the device)
-    stamp and arrival of the newest one outside of it. skew: stamp minus arrival (ns) while its clock is wrong.
+    stamp and arrival of the newest one outside of it, and what was made of it. skew: stamp minus arrival (ns) while its
+    clock is wrong.
     """
 
     inside: int = NO_TIME
-    outside: dict[int | None, tuple[int, int]] = field(default_factory=dict)
+    outside: dict[int | None, tuple[int, int, Placing]] = field(default_factory=dict)
     skew: int | None = None
 
 
@@ -59,15 +60,16 @@ class Timekeeper:
             pace.skew = None
             return Placing.LIVE
         before = pace.outside.get(point.index) or pace.outside.get(None)
-        pace.outside[point.index] = pace.outside[None] = (newest_stamp, arrival)
-        if behind and (before is None or pace.inside > before[1]):
-            return Placing.LATE
         if before is None:
-            return Placing.WRONG_CLOCK
-        if newest_stamp != before[0] and abs(newest_stamp - before[0]) > 2 * (arrival - before[1]):
-            return Placing.LATE
-        pace.skew = newest_stamp - arrival
-        return Placing.WRONG_CLOCK
+            placing = Placing.LATE if behind else Placing.WRONG_CLOCK
+        elif before[:2] == (newest_stamp, arrival):
+            placing = before[2]  # of the same message: a run has one pace
+        elif (behind and pace.inside > before[1]) or (newest_stamp != before[0] and abs(newest_stamp - before[0]) > 2 * (arrival - before[1])):
+            placing = Placing.LATE
+        else:
+            placing, pace.skew = Placing.WRONG_CLOCK, newest_stamp - arrival
+        pace.outside[point.index] = pace.outside[None] = (newest_stamp, arrival, placing)
+        return placing
 
     def judged(self, point: Point, time: int) -> None:
         """A live reading was judged at `time`."""

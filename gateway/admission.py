@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from adapters.codecs.inbound import Decoded, Unreadable
 from adapters.codecs.readings_json import decode
 from adapters.codecs.status_json import decode_status
-from alerts.admit import Admission
+from alerts.admit import Admission, Way
 from alerts.alarm import Quarantine
 from alerts.ports import Aside
 from alerts.reading import RawReading
+from alerts.register import Register
 from alerts.suppress import CANARY
 from gateway.routes import Routes
 from gateway.sparkplug import Heard
@@ -22,6 +23,8 @@ MAX_PAYLOAD = 256 * 1024
 """Bytes of one message; a longer one is set aside unread (a run of 5,000 readings has about 120 KiB)."""
 KEPT = 4096
 """Bytes of a payload that quarantine keeps, once for a message: its first unreadable element has them."""
+ECHO = "echo"
+"""Last level of the topic `gateways/{gateway}/echo`, by which a gateway measures how far its session lags behind."""
 LONGEST_TOPIC = 1024
 """Characters of a topic that quarantine keeps."""
 
@@ -36,9 +39,24 @@ class Admit:
         self._admission = admission
         self._sites = frozenset(sites)
         self._on_command = on_command
+        self._ahead: Admit | None = None
+        self.kept, self.fleeting = Way.LIVE, Way.LIVE
+        """How messages at QoS 1, and at QoS 0, come at present."""
+        self.on_own: Callable[[str, bytes, bool], None] = lambda _level, _payload, _retained: None
+        """Told, in its place among the messages, of what stands on a topic of the gateway's own: the topic's last level, payload, whether it was retained."""
+
+    def look_ahead(self, register: Register) -> None:
+        """From now on there are glimpses: what they show is judged at once, and what the first connection brings heeds it."""
+        admission = Admission(register, ahead_of=self._admission)
+        self._ahead = Admit(self._prefix[:-1], admission, sorted(self._sites), self._routes.fork(), lambda _message, _parts: None)
+
+    def caught_up(self) -> None:
+        """There are no glimpses any more, nor anything that they were ahead of."""
+        self._ahead = self._admission.overtaking = None
+        self.kept = self.fleeting = Way.LIVE
 
     def run(self, turn: Turn) -> None:
-        """Read the turn's messages in order of arrival."""
+        """Read the turn's messages in order of arrival, then its glimpses."""
         for message in turn.messages:
             try:
                 self._message(turn, message)
@@ -49,8 +67,19 @@ class Admit:
                 turn.tokens.append(message[3])
         self._routes.sessions.advance(turn.now)
         turn.readings = self._admission.batch.take()
+        if turn.glimpses and self._ahead is not None:
+            self._glimpse(turn, self._ahead)
         turn.edges.extend(self._admission.edges)
         self._admission.edges.clear()
+
+    @staticmethod
+    def _glimpse(turn: Turn, ahead: Admit) -> None:
+        """Read what the second connection brought; what cannot be read is set aside when the first brings it."""
+        seen = Turn(turn.now, turn.glimpses)
+        ahead.run(seen)
+        turn.ahead, turn.spoken = seen.readings, turn.spoken if seen.spoken is None else seen.spoken
+        turn.offline.extend(seen.offline)
+        turn.edges.extend(seen.edges)
 
     def _message(self, turn: Turn, message: Inbound) -> None:
         topic = message[0]
@@ -63,6 +92,8 @@ class Admit:
             self._status(turn, message, (parts[0], parts[1]))
         elif len(parts) == 4 and parts[1] == "commands":
             self._on_command(message, parts)
+        elif len(parts) == 3 and parts[0] == "gateways":
+            self.on_own(parts[2], message[1], message[2])
         else:
             self._foreign(turn, message)
 
@@ -91,7 +122,8 @@ class Admit:
     def _session(self, turn: Turn, message: Inbound, heard: Heard) -> None:
         self._unreadable(turn, message, heard.unreadable)
         self._admission.counts.ignored += heard.ignored
-        turn.offline.extend(heard.offline)
+        if self._way(message) is not Way.BACKLOG:
+            turn.offline.extend(heard.offline)
         for origin, readings in heard.readings:
             self._admit(turn, message, origin, Decoded(readings, []))
 
@@ -109,12 +141,12 @@ class Admit:
         self._admit(turn, message, origin, decoded)
 
     def _admit(self, turn: Turn, message: Inbound, origin: tuple[str, str], decoded: Decoded) -> None:
-        topic, payload, retained, _, arrival, _ = message
+        topic, payload, _, _, arrival, _ = message
         if decoded.unreadable:
             self._unreadable(turn, message, decoded.unreadable)
         if decoded.ignored:
             self._admission.counts.ignored += decoded.ignored
-        for rejection, reading in self._admission.admit(origin, decoded.readings, arrival, retained=retained):
+        for rejection, reading in self._admission.admit(origin, decoded.readings, arrival, self._way(message)):
             turn.asides.append(Aside(topic[:LONGEST_TOPIC], rejection.reason, rejection.detail, _as_sent(reading), len(payload), arrival))
 
     def _unreadable(self, turn: Turn, message: Inbound, sentences: Sequence[str]) -> None:
@@ -128,8 +160,13 @@ class Admit:
         online = decode_status(message[1])
         if online is None:
             self._aside(turn, message, Quarantine.UNREADABLE, 'a status is {"online": true} or {"online": false}')
-        elif not online:
+        elif not online and self._way(message) is not Way.BACKLOG:  # a farewell of long ago says nothing about now
             turn.offline.append(origin)
+
+    def _way(self, message: Inbound) -> Way:
+        if message[2]:
+            return Way.RETAINED
+        return self.kept if message[3] else self.fleeting
 
     def _aside(self, turn: Turn, message: Inbound, reason: Quarantine, detail: str, kept: int = KEPT) -> None:
         topic, payload, _, _, arrival, _ = message

@@ -27,6 +27,7 @@ from gateway.api.server import serve
 from gateway.backup import refuse_half_restored
 from gateway.bounded import Bounded
 from gateway.brokering import Broker
+from gateway.brokerside import BrokerSide, Parts
 from gateway.canary import Canary
 from gateway.channels import channels
 from gateway.config import Config
@@ -34,8 +35,8 @@ from gateway.config_watch import announce
 from gateway.control import Control
 from gateway.desk import Desk, Tokens
 from gateway.dispatch import Dispatch
+from gateway.drops import DROPPED
 from gateway.faults import Fault
-from gateway.hearing import Hearing
 from gateway.heartbeat import Heartbeat
 from gateway.losses import ROUND, Losses
 from gateway.pipeline import Pipeline
@@ -91,7 +92,7 @@ class App:
         kept = labels(self.core.register, settings.store)
         self.recording = Recording(self.spool, settings.data_dir, registry.plain(settings.store), settings.keep.readings, self._on_store, kept)
         self.routes = Routes(self.core.register)
-        self.broker = Broker(settings.broker, settings.gateway, self.core.register, self.routes.filters())
+        self.broker = Broker(settings.broker, settings.gateway, self.core.register, self.routes.filters(), known=bool(self._recovered.meta))
         sends = channels(settings.notify, self.broker.publish_notice)
         self.dispatch = Dispatch(sends, self.broker.publish, self.journal, self.clock)
         self.store = "starting"
@@ -133,11 +134,13 @@ class App:
         self.watch = SelfWatch(judged.home, judged.gateway, self.clock, self.pipeline.raised)
         self.pulse = Pulse(self.journal, self.spool, self.states, self.watch, self.clock)
         self.upkeep = Upkeep(settings, self.spool, self.journal, self.watch, self._recovered.meta.get(DISK))
-        self.hearing = Hearing(judged.gateway, judged.engine, self.watch, self.clock, self.pipeline.arm)
+        at_broker = (self.broker, judged, admit, self.pipeline, self.scribe, self.spool, self.journal, self.watch, self.clock)
+        self.brokerside = BrokerSide(Parts(*at_broker, self.boot, self.began, self._recovered.meta.get(DROPPED)))
+        self.brokerside.on_up = self._on_broker_up
         self.write.on_unjournaled = lambda: self.watch.broken(Condition.JOURNAL_FAILED, grace=0)
         self.pipeline.after = self._after
         self.pipeline.reply_to = lambda topic: self.broker.reply_to(topic[len(self.broker.prefix) + 1 :].split("/", 1)[0])
-        self.broker.on_message, self.broker.on_state = self.pipeline.message, self._on_broker
+        self.broker.on_message = self.pipeline.message
         self.routes.sessions.publish = self.broker.send
         self.broker.status, self.broker.backlog = self._status, lambda: self.spool.balance().pending
         self.spool.on_committed, self.spool.on_sealed = self._on_committed, self._on_sealed
@@ -161,6 +164,7 @@ class App:
             ("control socket", self.control.start, self.control.stop),
             ("http", self.http.start, self.http.stop),
             ("broker", self.broker.start, self.broker.stop),
+            ("second connection", self.brokerside.start, self.brokerside.stop),
             ("service manager", self.service.start, self.service.stop),
             ("canary", self.canary.start, self.canary.stop),
             ("heartbeat", self.heartbeat.start, self.heartbeat.stop),
@@ -214,17 +218,17 @@ class App:
         for edge in announce(self.config, self._recovered, self.journal, self.core.numbers, self.clock.now()):
             self.pipeline.raised(edge)
         # until the broker answers, nobody is heard: that is one alarm, not one for each sensor
-        self.hearing.link_is(LinkState.CONNECTING)
+        self.brokerside.hearing.link_is(LinkState.CONNECTING)
 
     def _status(self) -> bytes:
-        return status_bytes(online=True, version=version("hazgate"), since=self.began, boot=self.boot, head=self.journal.head)
+        return status_bytes(online=True, version=version("hazgate"), since=self.began, at=self.clock.now(), boot=self.boot, head=self.journal.head)
 
     def _publish_state(self, topic: str, body: bytes) -> None:
         if self.broker.link.state is LinkState.UP:  # without a broker they would only pile up; the first thing a connection brings is the newest one
             self.broker.publish(topic, body, True, None)
 
     def _after(self, turn: Turn) -> None:
-        self.hearing.look()
+        self.brokerside.hearing.look()
         if turn.events:
             self.states.changed({event.alarm.site for event in turn.events})
         if any(event.kind is EventKind.VERIFY for event in turn.events):
@@ -242,11 +246,9 @@ class App:
         self.store = words or REACHABLE
         self.watch.part(Condition.STORE_UNREACHABLE, words)
 
-    def _on_broker(self, state: LinkState, reason: str) -> None:
-        self.hearing.link_is(state, reason, self.broker.link.denied)
-        if state is LinkState.UP:
-            self.states.refresh()
-            self.routes.sessions.connected(self.clock.now())
+    def _on_broker_up(self) -> None:
+        self.states.refresh()
+        self.routes.sessions.connected(self.clock.now())
 
 
 def _view(app: App) -> View:
@@ -268,6 +270,7 @@ def _view(app: App) -> View:
         dispatch=app.dispatch,
         pipeline=app.pipeline,
         journal=app.journal,
+        brokerside=app.brokerside,
         link_state=lambda: app.broker.link.state,
         store_state=lambda: app.store,
         canary=lambda: app.canary.seconds,

@@ -8,14 +8,16 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from adapters.codecs.command_json import encode_reply
-from adapters.mqtt import BrokerSettings, Handlers, Link, LinkState, Publication, ReplyTo
+from adapters.mqtt import BrokerSettings, Handlers, Link, LinkState, Presence, Publication, ReplyTo
 from alerts.alarm import Refusal, Tier
 from alerts.register import Register
+from gateway.admission import ECHO
 from gateway.publishing import status_bytes, status_topic
 from gateway.refusals import REFUSED_FOR, Refusals
 
 log = logging.getLogger("hazgate.broker")
-_FILTERS = {"+/readings": 1, "+/status": 1, "commands/+/+": 0}
+_OF_DEVICES = {"+/readings": 1, "+/status": 1}
+_COMMANDS = {"commands/+/+": 0}
 """Commands at QoS 0: a broker keeps none for a gateway that is away and repeats none after a crash, so no answer is given to an alarm its sender never saw."""
 MAX_WAITING, MAX_ROWS = 16_384, 131_072
 """Messages, and what was in them, read and not yet durable at which reading pauses, so that memory stays bounded; it goes on at half of it."""
@@ -28,15 +30,23 @@ MAX_AT_ONCE = 2**18
 class Broker:
     """One connection for everything. `on_message` and `on_state` are set by whoever builds the gateway, before `start`."""
 
-    def __init__(self, settings: BrokerSettings, gateway: str, register: Register, foreign: Mapping[str, int]) -> None:
-        """`foreign`: filters of devices' own topics, with their QoS."""
+    def __init__(self, settings: BrokerSettings, gateway: str, register: Register, foreign: Mapping[str, int], *, known: bool) -> None:
+        """`foreign`: filters of devices' own topics, with their QoS. known: an earlier run of this gateway had a session."""
+        self.settings = settings
         self.prefix = settings.prefix
-        filters = {f"{self.prefix}/{site}/{rest}": qos for site in register.sites for rest, qos in _FILTERS.items()} | dict(foreign)
-        self._status_topic = status_topic(self.prefix, gateway)
+        self.window = settings.receive_maximum
+        """Messages that the broker is to give us at most before it waits for an answer."""
+        self.of_devices = {f"{self.prefix}/{site}/{rest}": qos for site in register.sites for rest, qos in _OF_DEVICES.items()} | dict(foreign)
+        """Everything that devices say, as topic filters with their QoS."""
+        commands = {f"{self.prefix}/{site}/{rest}": qos for site in register.sites for rest, qos in _COMMANDS.items()}
+        self.echo_topic = f"{self.prefix}/gateways/{gateway}/{ECHO}"
+        self.status_topic = status_topic(self.prefix, gateway)
+        self.own = {self.echo_topic: 1, self.status_topic: 0}
+        """What the gateway says to itself, with its QoS."""
         self.refusals = Refusals(self.prefix, lambda publication: self.link.publish(publication))  # noqa: PLW0108 - the link is made below
         handlers = Handlers(message=self._message, state=self._state, barred=self.refusals.barred)
-        will = (self._status_topic, status_bytes(online=False))
-        self.link = Link(settings, client_id=f"hazgate-{gateway}", filters=filters, will=will, handlers=handlers)
+        will = (self.status_topic, status_bytes(online=False))
+        self.link = Link(settings, Presence(f"hazgate-{gateway}", {**self.of_devices, **commands, **self.own}, will, known=known), handlers)
         self._waiting = 0
         self._taken = 0
         self._unheard_until = 0.0
@@ -60,9 +70,19 @@ class Broker:
         if self._waiting:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._drained.wait(), LAST_ACKNOWLEDGEMENTS)
-        self.publish(self._status_topic, status_bytes(online=False), True, None)
+        self.publish(self.status_topic, status_bytes(online=False), True, None)
         self.refusals.stop()
         await self.link.stop()
+
+    @property
+    def waiting(self) -> int:
+        """Messages that were read and are not acknowledged yet."""
+        return self._waiting
+
+    @property
+    def paused(self) -> bool:
+        """Whether reading has stopped until something is durable."""
+        return self._paused
 
     def _message(self, topic: str, payload: bytes, retained: bool, token: int) -> None:
         if self._closed:
@@ -89,10 +109,14 @@ class Broker:
             self.link.resume()
 
     def _state(self, state: LinkState, reason: str) -> None:
-        log.info("broker %s%s", state, f": {reason}" if reason else "")
+        log.log(logging.WARNING if reason else logging.INFO, "broker %s%s", state, f": {reason}" if reason else "")
         if state is LinkState.UP:
-            self.publish(self._status_topic, self.status(), True, None)
+            self.say_status()
         self.on_state(state, reason)
+
+    def say_status(self) -> None:
+        """Publish that this gateway is there."""
+        self.publish(self.status_topic, self.status(), True, None)
 
     def publish(self, topic: str, payload: bytes, retain: bool, done: Callable[[], None] | None, tier: Tier = Tier.YELLOW) -> None:
         """Send at QoS 1; `done` on the broker's PUBACK, over reconnects.

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from adapters.codecs.topics import NAMESPACE
-from adapters.mqtt import Handlers, Link, LinkState, Publication
+from adapters.mqtt import Handlers, Link, LinkState, Presence, Publication
 from alerts.alarm import Quarantine
 from alerts.finding import Listened
 from alerts.ports import Aside, Clock, Transient
@@ -91,7 +91,7 @@ class Listening:
         handlers = Handlers(message=lambda topic, payload, retained, _token: self._message(topic, payload, retained=retained), state=self._state)
         # two engineers may listen at once, and a broker knows a client by its name
         client_id = f"hazgate-{config.gateway.gateway}-check-{secrets.token_hex(3)}"
-        self._link = Link(settings, client_id=client_id, filters=dict.fromkeys(filters, 0), will=None, handlers=handlers, kept=False)
+        self._link = Link(settings, Presence(client_id, dict.fromkeys(filters, 0), kept=False), handlers)
         self._risen: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._reason = ""
 

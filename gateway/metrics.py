@@ -63,6 +63,7 @@ def _gateway(view: View) -> Iterator[Family]:
     yield _gauge("start_time_seconds", "When the process started, seconds since 1970.", view.since / SECOND)
     yield _gauge("ingesting", "1 while readings are taken in and judged.", not view.obstacles())
     yield _gauge("link_up", "1 while the broker is connected.", view.link_state() == LinkState.UP)
+    yield from _broker(view)
     yield _gauge("store_reachable", "1 while the store takes what it is given.", view.store_state() == REACHABLE)
     yield _gauge("faults", "Fault points that are set; anything but 0 means that the gateway does not do its work.", len(view.faults))
     beats: list[tuple[Mapping[str, str], float]] = [({"fate": fate}, number) for fate, number in view.heartbeats.items()]
@@ -71,6 +72,16 @@ def _gateway(view: View) -> Iterator[Family]:
     flown: list[tuple[Mapping[str, str], float]] = [] if flight is None else [({}, flight)]
     yield Family("canary_seconds", Type.GAUGE, "From the canary's reading to its last message taken; no sample before the first.", flown)
     yield _counter("turns", "Turns of the pipeline.", view.pipeline.turns)
+
+
+def _broker(view: View) -> Iterator[Family]:
+    side, link = view.brokerside, view.brokerside.link
+    yield _gauge("watching", "1 while the second connection feeds the alarm path, because the record is stuck.", side.watching.feeding)
+    yield _counter("watched", "Messages judged ahead of the record; they are received when the first connection brings them.", side.watching.brought)
+    yield _counter("sessions_lost", "Times that the broker had forgotten our session.", link.counters.sessions_lost)
+    yield _counter("connections", "Connections to the broker.", link.counters.connections)
+    yield _counter("flood_passed_over", "Messages at QoS 0 that nobody read, because their topics flooded the connection.", link.passed_over)
+    yield _counter("broker_dropped", "Messages that the broker says it dropped, of whichever client, since start or shortly before.", side.drops.seen)
 
 
 def _balance(view: View) -> Iterator[Family]:
@@ -103,7 +114,8 @@ def _record(view: View) -> Iterator[Family]:
     yield _counter("quarantine_forgotten", "Quarantined payloads that fell to the quarantine's bounds or were kept long enough.", spool.file.totals.forgotten)
     yield _counter("conflict", "Readings with another value under a stamp already seen.", seen.conflict)
     yield _counter("unidentified", "Readings without time and seq.", seen.unidentified)
-    yield _counter("missing_seq", "Readings that gaps in seq say were lost before they reached us.", seen.missing_seq)
+    gaps = [({"site": site, "device": device}, number) for (site, device), number in sorted(view.admission.missing().items())]
+    yield Family("missing_seq_total", Type.COUNTER, "Readings that gaps in a device's seq say were lost before they reached us.", gaps)
     yield _counter("ignored", "Elements of devices' own messages that are no measurement, or no sensor's.", seen.ignored)
 
 

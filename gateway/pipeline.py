@@ -38,6 +38,7 @@ class Pipeline:
         self._clock = clock
         self._deadlines = deadlines
         self._messages: list[Inbound] = []
+        self._glimpses: list[Inbound] = []
         self._requests: list[Request] = []
         self._edges: list[Edge] = []
         self._undelivered: list[Notice] = []
@@ -59,6 +60,11 @@ class Pipeline:
         self._messages.append((topic, payload, retained, token, self._clock.now(), reply_to))
         if not self._scheduled:
             self._schedule()
+
+    def glimpse(self, topic: str, payload: bytes) -> None:
+        """Take a message that the broker's second connection brought ahead of the first."""
+        self._glimpses.append((topic, payload, False, 0, self._clock.now(), None))
+        self._schedule()
 
     def request(self, request: Request) -> None:
         """Take a person's command."""
@@ -92,8 +98,8 @@ class Pipeline:
     def turn(self) -> None:
         """Take everything that waits through the stages."""
         self._scheduled = False
-        turn = Turn(self._clock.now(), self._messages, self._requests, self._undelivered, self._edges, self._settled)
-        self._messages, self._requests, self._undelivered, self._edges, self._settled = [], [], [], [], []
+        turn = Turn(self._clock.now(), self._messages, self._glimpses, self._requests, self._undelivered, self._edges, self._settled)
+        self._messages, self._glimpses, self._requests, self._undelivered, self._edges, self._settled = [], [], [], [], [], []
         self.run(turn)
         self.arm()
 
@@ -135,7 +141,7 @@ class Pipeline:
 
     async def stop(self) -> None:
         """Take what waits through the stages one last time; nothing is scheduled after it."""
-        if self._messages or self._requests or self._edges or self._undelivered or self._settled:
+        if self._messages or self._glimpses or self._requests or self._edges or self._undelivered or self._settled:
             self.turn()
         if self._timer is not None:
             self._timer.cancel()

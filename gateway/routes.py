@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from adapters.codecs.inbound import Decode
 from adapters.codecs.topics import Pattern, Tree, pattern, sparkplug
 from adapters.registry import make_codec
@@ -35,6 +37,12 @@ class Routes:
             self._tree.add(own, (own, origin, make_codec(codec, sensors)))
         elif codec.kind != "json":
             self.own[origin] = make_codec(codec, sensors)
+
+    def fork(self) -> Routes:
+        """The same for a second connection, which hears the same edges on its own: what either learns from here on the other does not know."""
+        other = copy(self)
+        other.sessions = self.sessions.fork()
+        return other
 
     def filters(self) -> dict[str, int]:
         """Topic filters to subscribe to, with their QoS."""

@@ -77,6 +77,14 @@ class Session:
         """Whether its birth is known, so that its aliases mean something."""
         return self._born
 
+    def fork(self, ask: Callable[[Edge, int], None]) -> Session:
+        """One that knows what this one knows, and then goes its own way."""
+        other = Session(self._edge, ask)
+        other.members = self.members
+        other._births = {device: _Births(dict(births.names), dict(births.types)) for device, births in self._births.items()}
+        other._born, other._bd_seq, other._last = self._born, self._bd_seq, self._last
+        return other
+
     def take(self, kind: str, device: str | None, payload: bytes, now: int) -> Heard:
         """Read one message of the edge. Raises Unreadable for bytes that are no payload."""
         message = sparkplug.decode(payload)
@@ -198,6 +206,13 @@ class Sessions:
         """A device of ours, or (None) what the edge node itself measures."""
         session = self._edges.setdefault(edge, Session(edge, self._ask))
         session.members[device] = member
+
+    def fork(self) -> Sessions:
+        """The same edges, as far as they are known by now."""
+        other = Sessions()
+        other.publish = self.publish
+        other._edges = {edge: session.fork(other._ask) for edge, session in self._edges.items()}
+        return other
 
     def filters(self) -> Iterable[str]:
         """What to subscribe to: all births, data and deaths of the edges, for they are numbered together."""

@@ -62,6 +62,8 @@ class Detect:
         """Judge the turn's readings, then let every deadline up to now pass."""
         if self._held:
             return
+        if turn.ahead is not None:
+            turn.edges.extend(self._engine.judge_ahead(turn.ahead))
         if turn.readings is not None:
             turn.edges.extend(self._engine.judge(turn.readings))
         if turn.spoken is not None:

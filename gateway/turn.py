@@ -50,11 +50,15 @@ class Turn:
 
     now: int
     messages: Sequence[Inbound] = ()
+    glimpses: Sequence[Inbound] = ()
+    """Messages that the second connection brought ahead of the first; they are judged, and recorded when the first brings them."""
     requests: Sequence[Request] = ()
     undelivered: Sequence[Notice] = ()
     edges: list[Edge] = field(default_factory=list)
     settled: Sequence[Settled] = ()
     readings: Readings | None = None
+    ahead: Readings | None = None
+    """What the glimpses hold."""
     until: int | None = None
     """How far detection's clock may go, ns, when readings of an earlier run are judged again; None for `now`."""
     asides: list[Aside] = field(default_factory=list)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from adapters.codecs.alarm_json import time_text
 from adapters.journal import Journal
 from adapters.mqtt import LinkState
 from adapters.spool import Spool
@@ -19,6 +20,7 @@ from alerts.register import Register
 from alerts.rota import Roster
 from alerts.site import Site
 from alerts.suppress import CANARY
+from gateway.brokerside import BrokerSide
 from gateway.config import Config
 from gateway.desk import Desk
 from gateway.dispatch import Dispatch
@@ -63,6 +65,7 @@ class View:
     dispatch: Dispatch
     pipeline: Pipeline
     journal: Journal
+    brokerside: BrokerSide
     link_state: Callable[[], str]
     store_state: Callable[[], str]
     canary: Callable[[], float | None]
@@ -92,9 +95,18 @@ class View:
     def status(self) -> str:
         """What this gateway does, in one line: what it guards, and what keeps it from that."""
         told = [f"guarding {', '.join(self.sites())} (sensors: {self.sensors()})", *self.obstacles().values()]
+        if self.brokerside.watching.feeding:
+            told.append(self.eyes())
         if (store := self.store_state()) != REACHABLE:
             told.append(f"store: {store}")
         return "; ".join(told)
+
+    def eyes(self) -> str:
+        """What the second connection to the broker does, in one line: whether readings are judged though they cannot be recorded."""
+        watching = self.brokerside.watching
+        if not self.brokerside.second_up:
+            return "not connected"
+        return f"judging ahead of the record since {time_text(watching.since)}, because {watching.why}" if watching.feeding else "standing by"
 
     def obstacles(self) -> dict[Obstacle, str]:
         """What keeps this gateway from taking readings in and judging them, with words for each; empty if nothing does."""

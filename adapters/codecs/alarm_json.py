@@ -22,12 +22,26 @@ _ALARM: Final = msgspec.json.Decoder(Alarm)
 _CHAIN: Final = msgspec.json.Decoder(ChainState)
 _NOTICE: Final = msgspec.json.Decoder(Notice)
 
+
+class _Numbered(msgspec.Struct):
+    sequence: int
+
+
+_NUMBERED: Final = msgspec.json.Decoder(_Numbered)
 Json = dict[str, object]
 
 
 def alarm_bytes(alarm: Alarm, site: Site) -> bytes:
     """The alarm as it stands, for its retained topic."""
     return msgspec.json.encode(_alarm(alarm, site))
+
+
+def retained_sequence(payload: bytes) -> int | None:
+    """Which event an alarm's retained topic tells of; None for anything that is no alarm."""
+    try:
+        return _NUMBERED.decode(payload).sequence
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
 
 
 def event_bytes(event: Event, site: Site) -> bytes:

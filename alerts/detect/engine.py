@@ -60,6 +60,15 @@ class Engine:
                 self._remember(part)
         return out
 
+    def judge_ahead(self, readings: Readings) -> list[Edge]:
+        """Judge what a second session brings before the first does. Until `caught_up` it is no news when it comes again, late."""
+        self.past.witness(readings)
+        return self.judge(readings)
+
+    def caught_up(self) -> None:
+        """The first session brings nothing any more that was judged ahead of it."""
+        self.past.forget()
+
     def _remember(self, part: Round) -> None:
         columns = self.columns
         rows = part.usable & (part.time >= columns.time[part.sensor])

@@ -18,8 +18,9 @@ import numpy as np
 from alerts.alarm import LIMITS, Condition
 from alerts.detect.batch import Mask
 from alerts.detect.limits import SIGN, Limits
+from alerts.detect.witness import Witness
 from alerts.edge import Edge, EdgeKind
-from alerts.reading import SECOND, Quality, Readings
+from alerts.reading import SECOND, Floats, Quality, Readings
 from alerts.register import Register
 
 CATCH_UP = 30 * SECOND
@@ -79,13 +80,20 @@ class Past:
         self._followed: Mask = np.zeros(len(latch), np.bool_)
         """Sensors of devices whose catch-up is running: their calm readings keep it up."""
         self._answers: dict[Key, list[int]] = {}
+        self._witness = Witness()
+
+    def witness(self, seen: Readings) -> None:
+        """These are judged as they are, and will come once more, late."""
+        self._witness.saw(seen, np.flatnonzero(self._over(seen)[1].any(axis=1)))
+
+    def forget(self) -> None:
+        """Nothing of what was witnessed comes any more."""
+        self._witness.forget()
 
     def judge(self, late: Readings, out: list[Edge]) -> None:
         """Judge late readings at their own time, in order of arrival."""
-        usable = np.isfinite(late.value) & (late.quality != Quality.BAD)
-        reach = np.where(usable, late.value, np.nan)[:, None] * SIGN
-        excess = reach - self._limits.limit[late.sensor]
-        over = (excess >= 0) & self._counts[late.sensor]
+        excess, over = self._over(late)
+        over[self._witness.seen(late, np.flatnonzero(over.any(axis=1)))] = False
         excursions = over.any(axis=1)
         for sensor in set(late.sensor[excursions].tolist()):
             self._follow(self._key(sensor))
@@ -102,6 +110,12 @@ class Past:
         for (site, device), telling in touched.values():
             out.append(_edge(site, device, telling))
             telling.told = True
+
+    def _over(self, readings: Readings) -> tuple[Floats, Mask]:
+        """How far each reading is past each limit, and where that is an excursion that counts; shapes (n, 4)."""
+        usable = np.isfinite(readings.value) & (readings.quality != Quality.BAD)
+        excess = np.where(usable, readings.value, np.nan)[:, None] * SIGN - self._limits.limit[readings.sensor]
+        return excess, (excess >= 0) & self._counts[readings.sensor]
 
     def answered(self, site: str, device: str, at: int) -> None:
         """Somebody answered at `at` (ns) for what the device has told of. It counts from the next reading that arrives later."""

@@ -23,6 +23,8 @@ class Health(BaseModel):
     since: str
     at: str
     link: str
+    watch: str = Field(description="`standing by`, `not connected`, or since when and why the second connection to the broker feeds the alarm path")
+    drops: str = Field(description="`watched`, or why the broker's counter of dropped messages is not seen")
     store: str = Field(description="`reachable`, or why not; the store does not decide over health, the spool stands in for it")
     faults: list[str] = Field(description="fault points that are set; a gateway with one guards nothing")
     warnings: int = Field(description="how many warnings the configuration has; `hazgate check` prints them")
@@ -41,6 +43,8 @@ class Health(BaseModel):
             since=time_text(view.since),
             at=time_text(view.clock.now()),
             link=view.link_state(),
+            watch=view.eyes(),
+            drops=view.brokerside.drops.sight,
             store=view.store_state(),
             faults=sorted(view.faults),
             warnings=len(view.warnings),

@@ -16,7 +16,7 @@ import sys
 from typing import Final
 
 from adapters.clock import SystemClock
-from adapters.mqtt import BrokerSettings, Handlers, Link, LinkState
+from adapters.mqtt import BrokerSettings, Handlers, Link, LinkState, Presence
 
 SUBSCRIBED: Final = "subscribed"
 
@@ -38,7 +38,7 @@ async def main(broker: str, prefix: str, site: str) -> None:
 
     topic = f"{prefix}/{site}/alarm-events"
     settings = BrokerSettings(url=broker, prefix=prefix)
-    link = Link(settings, client_id="hazgate-demo-listener", filters={topic: 1}, will=(f"{prefix}/demo-listener", b""), handlers=Handlers(message, state))
+    link = Link(settings, Presence("hazgate-demo-listener", {topic: 1}), Handlers(message, state))
     await link.start()
     await asyncio.Event().wait()
 

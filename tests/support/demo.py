@@ -119,7 +119,8 @@ def sensor(identity: str, value: float | None, seconds: float = 0.0, **changes: 
 def health(**changes: Any) -> Health:
     """A gateway that takes readings in."""
     made = {"ingesting": True, "obstacles": {}, "gateway": "g", "version": "1", "boot": "b", "since": "s", "at": "a", "link": "up"}
-    return Health.model_validate(made | {"store": "reachable", "faults": [], "warnings": 0, "journal_head": ""} | changes)
+    made |= {"watch": "standing by", "drops": "watched", "store": "reachable", "faults": [], "warnings": 0, "journal_head": ""}
+    return Health.model_validate(made | changes)
 
 
 def site(*zones: str, color: str = "green") -> SiteBody:

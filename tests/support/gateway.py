@@ -48,7 +48,7 @@ def _yaml(value: Mapping[str, Any]) -> str:
 class Gateway:
     """`hazgate run` in `folder`; the same data directory over restarts."""
 
-    def __init__(self, folder: Path, broker: str, sites: Sequence[Mapping[str, Any]], sink: str, **changes: Any) -> None:
+    def __init__(self, folder: Path, broker: str, sites: Sequence[Mapping[str, Any]], sink: str, /, **changes: Any) -> None:
         self.folder = folder
         self.data = folder / "data"
         """Where its data directory is seen from here."""
@@ -154,7 +154,7 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def gateway(folder: Path, broker: Mosquitto, sink: Sink, *sites: Mapping[str, Any], **changes: Any) -> AsyncIterator[Gateway]:
+async def gateway(folder: Path, broker: Mosquitto, sink: Sink, /, *sites: Mapping[str, Any], **changes: Any) -> AsyncIterator[Gateway]:
     """A gateway that is not yet started; it is stopped, and its client closed, at the end."""
     made = Gateway(folder, broker.url, sites, sink.url, **changes)
     try:

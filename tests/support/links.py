@@ -9,7 +9,7 @@ from typing import Any
 
 from support.wait import WITHIN, eventually
 
-from adapters.mqtt import BrokerSettings, Handlers, Link, LinkState, Publication
+from adapters.mqtt import BrokerSettings, Handlers, Link, LinkState, Presence, Publication
 
 WILL = ("hazgate/v1/gateways/g1/status", b'{"online": false}')
 
@@ -17,14 +17,16 @@ WILL = ("hazgate/v1/gateways/g1/status", b'{"online": false}')
 class Witness:
     """A link and what it told: messages as (topic, payload, retained), their tokens, and states with reasons. Not `kept`, it leaves no will."""
 
-    def __init__(self, url: str, *, filters: Sequence[str] = ("t/#",), client_id: str = "hazgate-g1", kept: bool = True, **settings: Any) -> None:
+    def __init__(self, url: str, *, client_id: str = "hazgate-g1", kept: bool = True, known: bool = False, **settings: Any) -> None:
+        filters: Sequence[str] = settings.pop("filters", ("t/#",))
         self.messages: list[tuple[str, bytes, bool]] = []
         self.tokens: list[int] = []
         self.states: list[tuple[LinkState, str]] = []
         self.acking = True
         made = BrokerSettings.model_validate({"url": url, "keepalive": "2s"} | settings)
         handlers = Handlers(self._message, self._state)
-        self.link = Link(made, client_id=client_id, filters=dict.fromkeys(filters, 1), will=WILL if kept else None, handlers=handlers, kept=kept)
+        presence = Presence(client_id, dict.fromkeys(filters, 1), WILL if kept else None, kept, known)
+        self.link = Link(made, presence, handlers)
 
     def _message(self, topic: str, payload: bytes, retained: bool, token: int) -> None:
         self.messages.append((topic, payload, retained))

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import msgspec
 
 from adapters.codecs.readings_json import decode
-from alerts.admit import Admission
+from alerts.admit import Admission, Way
 from alerts.alarm import Event
 from alerts.book import Book
 from alerts.command import Numbers
@@ -59,7 +59,7 @@ class Judge:
         for arrival, together in groupby(messages, key=lambda message: message.arrival):
             self._clock(arrival - 1)
             for message in together:
-                rejected = self.admission.admit((self._site, message.device), message.readings, arrival, retained=False)
+                rejected = self.admission.admit((self._site, message.device), message.readings, arrival, Way.LIVE)
                 assert not rejected, rejected
             edges = list(self.admission.edges)
             self.admission.edges.clear()

@@ -6,7 +6,7 @@ from typing import Any
 
 from support.sites import T0, raw, register
 
-from alerts.admit import Admission
+from alerts.admit import Admission, Way
 from alerts.detect.engine import Engine
 from alerts.edge import Edge
 from alerts.reading import SECOND, RawReading, Readings
@@ -26,7 +26,7 @@ class Plant:
             point = self.register.find("north", reading.sensor)
             assert point is not None
             moment = (reading.time or T0) if arrival is None else T0 + round(arrival * SECOND)
-            self.admission.admit(("north", point.sensor.device), [reading], moment, retained=False)
+            self.admission.admit(("north", point.sensor.device), [reading], moment, Way.LIVE)
         batch = self.admission.batch.take()
         assert batch is not None
         return batch

@@ -8,7 +8,7 @@ import pytest
 from support.alarms import standing
 from support.sites import T0, raw, register, sensor
 
-from alerts.admit import Admission
+from alerts.admit import Admission, Way
 from alerts.alarm import Condition, Quarantine, State
 from alerts.edge import EdgeKind
 from alerts.reading import NO_TIME, SECOND, Mark, RawReading, Readings
@@ -24,7 +24,7 @@ class Door:
 
     def send(self, arrival: float, *readings: RawReading, device: str = "rtu-1", retained: bool = False) -> list[Quarantine]:
         """One message; the reasons of what was turned away."""
-        rejected = self.admission.admit(("north", device), readings, T0 + round(arrival * SECOND), retained=retained)
+        rejected = self.admission.admit(("north", device), readings, T0 + round(arrival * SECOND), Way.RETAINED if retained else Way.LIVE)
         return [rejection.reason for rejection, _ in rejected]
 
     def rows(self) -> Readings:
@@ -55,7 +55,7 @@ def test_a_value_outside_the_range_is_never_turned_away() -> None:
 
 def test_convertible_units_are_converted() -> None:
     door = Admission(register(sensor("PT-1", kind="pressure", unit="kPa")))
-    door.admit(("north", "rtu-1"), [raw("PT-1", 2.5, 0, unit="bar")], T0, retained=False)
+    door.admit(("north", "rtu-1"), [raw("PT-1", 2.5, 0, unit="bar")], T0, Way.LIVE)
     rows = door.batch.take()
     assert rows is not None
     assert rows.value[0] == pytest.approx(250)
@@ -105,7 +105,7 @@ def test_a_gap_in_seq_is_counted_and_a_restart_of_the_device_is_none() -> None:
     door = Door()
     for n, seq in enumerate([5, 6, 9, 0, 1]):
         door.send(n, raw("GT-1", n, n, seq=seq))
-    assert door.admission.counts.missing_seq == 2
+    assert door.admission.missing() == {("north", "rtu-1"): 2}
 
 
 def test_historical_and_retained_readings_are_late_at_their_own_time() -> None:
@@ -126,6 +126,21 @@ def test_a_catch_up_is_late_after_its_first_reading() -> None:
     for n in range(5):
         door.send(2 * HOUR + n * 0.01, raw("GT-1", 5, n))
     assert [mark for _, mark in door.marks()] == [Mark.NONE, *[Mark.LATE] * 4]
+
+
+@pytest.mark.parametrize("live", [False, True], ids=["alone", "beside live readings"])
+def test_a_catch_up_in_runs_is_late_to_the_last_reading_and_no_wrong_clock(live: bool) -> None:
+    door = Door()
+    marks: list[list[Mark]] = []
+    for part in range(6):
+        at = 2 * HOUR + part / 100
+        if live:
+            door.send(at, raw("GT-1", part, at))
+        door.send(at + 0.005, *(raw("GT-1", 60, 60 * part + n) for n in range(60)), *(raw("GT-2", 60, 60 * part + n) for n in range(60)))
+        marks.append([mark for _, mark in door.marks()])
+    assert not any(mark & Mark.LATE for mark in marks[0][:1])
+    assert all(mark & Mark.LATE for part in marks[1:] for mark in (part[1:] if live else part))
+    assert door.admission.edges == []
 
 
 @pytest.mark.parametrize("offset", [8 * HOUR, -8 * HOUR])

@@ -9,7 +9,7 @@ from support.sites import T0, raw, sensor, site
 
 from adapters.journal import Entry, Journal
 from adapters.spool import Spool
-from alerts.admit import Admission
+from alerts.admit import Admission, Way
 from alerts.command import Numbers
 from alerts.detect.engine import Engine
 from alerts.reading import SECOND
@@ -33,7 +33,7 @@ async def test_a_checkpoint_waits_for_its_frame_and_then_lets_the_spool_forget_i
     journal, spool = Journal(tmp_path / "journal.db"), Spool.open(tmp_path / "spool.db", register, Hand())
     checkpoints = Checkpoints(core, journal, spool)
     await journal.start()
-    admission.admit(("north", "rtu-1"), [raw("GT-1", 5, 1)], T0 + SECOND, retained=False)
+    admission.admit(("north", "rtu-1"), [raw("GT-1", 5, 1)], T0 + SECOND, Way.LIVE)
     checkpoints.sealed(7, T0 + EVERY)
     await journal.commit(Entry())
     assert journal.recover().checkpoint is None, "its frame may still be lost"

@@ -11,6 +11,7 @@ import pytest
 from support.sites import T0, raw, sensor, site
 
 from alerts import finding
+from alerts.admit import Way
 from alerts.alarm import Quarantine
 from alerts.commissioning import agreeing, compare, listening_time
 from alerts.finding import Finding, Found, Listened, Weight
@@ -34,7 +35,7 @@ class Afternoon:
 
     def send(self, at: float, *readings: RawReading, device: str = "rtu-1", retained: bool = False) -> None:
         """One message."""
-        self.admission.admit(("north", device), readings, T0 + round(at * SECOND), retained=retained)
+        self.admission.admit(("north", device), readings, T0 + round(at * SECOND), Way.RETAINED if retained else Way.LIVE)
         rows = self.admission.batch.take()
         if rows is not None:
             self.survey.admitted(rows)

@@ -11,7 +11,7 @@ from support.plant import Plant
 from support.sites import T0, raw, register, sensor
 from support.sites import site as site_of
 
-from alerts.admit import Admission
+from alerts.admit import Admission, Way
 from alerts.alarm import Quarantine
 from alerts.current import measure
 from alerts.reading import SECOND, Quality, Readings
@@ -110,7 +110,7 @@ def test_the_sites_own_codes_go_before_those_of_the_model() -> None:
 
 def admitted(made: dict[str, Any], *currents: float, unit: str | None = None) -> Readings | Quarantine:
     door = Admission(register(made))
-    refused = door.admit(("north", "rtu-1"), [raw("X-1", current, n, unit=unit) for n, current in enumerate(currents)], T0, retained=False)
+    refused = door.admit(("north", "rtu-1"), [raw("X-1", current, n, unit=unit) for n, current in enumerate(currents)], T0, Way.LIVE)
     if refused:
         return refused[0][0].reason
     rows = door.batch.take()

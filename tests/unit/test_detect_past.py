@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from support.plant import Plant
 from support.sites import T0, raw, sensor
 
+from alerts.admit import Way
 from alerts.edge import Edge
 from alerts.reading import SECOND
 
@@ -29,7 +30,7 @@ class Catch:
             point = self.plant.register.find("north", name)
             assert point is not None
             reading = raw(name, value, time, historical=True)
-            self.plant.admission.admit(("north", point.sensor.device), [reading], T0 + round(arrival * SECOND), retained=False)
+            self.plant.admission.admit(("north", point.sensor.device), [reading], T0 + round(arrival * SECOND), Way.LIVE)
         batch = self.plant.admission.batch.take()
         return [] if batch is None else [edge for edge in self.plant.engine.judge(batch) if edge.late]
 

@@ -57,7 +57,7 @@ def machine(tmp_path: Path) -> Machine:
         found = shutil.which(name)
         assert found
         (tmp_path / "bin" / name).symlink_to(found)
-    for name in ("mosquitto", "mosquitto_pub", "influxd", "victoria-metrics", "systemd-analyze"):
+    for name in ("mosquitto", "mosquitto_pub", "influxd", "victoria-metrics", "faketime", "systemd-analyze"):
         made.program(name, "")
     made.program("id", "echo 0")
     strace = tmp_path / "bin" / "strace"

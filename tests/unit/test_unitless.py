@@ -9,7 +9,7 @@ from support.alarms import standing
 from support.live import live_events
 from support.sites import T0, raw, sensor, site
 
-from alerts.admit import Admission
+from alerts.admit import Admission, Way
 from alerts.alarm import Condition, State
 from alerts.edge import EdgeKind
 from alerts.reading import MILLISECOND, SECOND, Quality, RawReading
@@ -31,7 +31,7 @@ class Door:
 
     def send(self, at: float, *readings: RawReading, device: str = "rtu-1", retained: bool = False) -> list[Quality]:
         """The qualities with which the readings of one message are admitted."""
-        rejected = self.admission.admit(("north", device), readings, T0 + round(at * SECOND), retained=retained)
+        rejected = self.admission.admit(("north", device), readings, T0 + round(at * SECOND), Way.RETAINED if retained else Way.LIVE)
         rows = self.admission.batch.take()
         assert not rejected
         assert rows is not None

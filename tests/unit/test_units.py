@@ -8,7 +8,7 @@ import pint
 import pytest
 from support.sites import T0, raw, register, sensor
 
-from alerts.admit import Admission
+from alerts.admit import Admission, Way
 from alerts.alarm import Quarantine
 from alerts.units import UNITS, Substance, conversion, molar_volume
 from gateway.config_gases import find, gases
@@ -99,7 +99,7 @@ def test_a_reading_is_converted_where_the_sensors_gas_allows_it_and_is_another_q
     known = sensor("H-1", **toxic, reference_temperature=20, molar_mass=34.076)
     door = Admission(register(known, sensor("H-2", **toxic, reference_temperature=20)))
     sent = [raw("H-1", 7.06, 0, unit="ppm"), raw("H-2", 7.06, 0, unit="ppm"), raw("H-1", 7.06, 1, unit="%LEL")]
-    refused = door.admit(("north", "rtu-1"), sent, T0, retained=False)
+    refused = door.admit(("north", "rtu-1"), sent, T0, Way.LIVE)
     assert [(rejection.reason, reading.sensor) for rejection, reading in refused] == [(Quarantine.WRONG_QUANTITY, "H-2"), (Quarantine.WRONG_QUANTITY, "H-1")]
     rows = door.batch.take()
     assert rows is not None
