@@ -126,7 +126,7 @@ async def test_a_step_of_a_red_chain_waits_no_longer_than_a_red_event(monkeypatc
     alarm = office.ward["GT-1.high_high"]
     notice = Notice("north", alarm.id, alarm.occurrence, 1, NoticeKind.ESCALATE, 1, 0, "wang", "desk", tier=Tier.RED)
     office.write.run(Turn(office.ward.moment, orders=[("north", Orders(notices=(notice,)))]))
-    await eventually(lambda: any(parcel.notices for parcel in office.parcels), within=stages.PATIENCE[False] / 2)
+    assert await eventually(lambda: any(parcel.notices for parcel in office.parcels), within=stages.PATIENCE[False] / 2)
 
 
 async def test_a_record_that_grew_without_an_event_is_kept_and_published() -> None:
