@@ -52,6 +52,8 @@ STALLED = 60.0
 """Seconds for a client to take a piece of an answer; one that does not is given up, for it may hold up the store."""
 FORGET_EVERY = 3600 * SECOND
 """ns between two looks for files that are too old."""
+TIDY_EVERY = 60 * SECOND
+"""ns between two looks for readings to put in order, when the last one found none."""
 FINISH_WITHIN = 3.0
 """Seconds to drain what is left when asked to finish; the rest stays in the spool."""
 LONGEST_ORDERS = 2**26
@@ -75,6 +77,7 @@ class Recorder:
         self._labels: Labels = orders.get("labels", {})
         self._keep: int = orders["keep"]
         self._forgot: int | None = None
+        self._tidied: int | None = None
         self._tell = tell
         self._archive: Archive | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
@@ -152,10 +155,15 @@ class Recorder:
 
     async def _tidy(self) -> None:
         """Put older readings in order while nothing is waiting."""
+        now = self._clock.now()
+        if self._tidied is not None and abs(now - self._tidied) < TIDY_EVERY:
+            return
         try:
-            await self._call(lambda: self._open().tidy(self._clock.now()))
+            more = await self._call(lambda: self._open().tidy(now))
         except HazgateError as error:
             log.warning("could not put older readings in order: %s", error)
+            more = False
+        self._tidied = None if more else now
 
     def _failed(self, error: HazgateError) -> None:
         if self._reachable is not False:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.figures import machine
+from support.figures import command, machine, used
 from support.gateway import HAZGATE, Gateway, gateway
 from support.large import A_DEVICE, as_text, large_site
 from support.load import Wire, wire
@@ -21,8 +21,8 @@ START_TARGETS = {1_000: 3.0, 10_000: 10.0}
 STEP = 0.01
 
 
-async def first_effect(north: Gateway, broker: Mosquitto, n: int) -> float:
-    """Seconds from the start of the process until the first alarm event of sensor `S-{n}`, whose gas readings come without a break."""
+async def first_effect(north: Gateway, broker: Mosquitto, n: int) -> tuple[float, float]:
+    """Seconds from the start of the process until the first alarm event of sensor `S-{n}`, whose gas readings come without a break, and of processor time."""
     heard = asyncio.Event()
     ear: Wire = await wire(broker.port, "ear", lambda payload, _now: heard.set() if b'"sensor":"S-%d"' % n in payload.replace(b" ", b"") else None)
     line = await wire(broker.port, "device")
@@ -39,7 +39,7 @@ async def first_effect(north: Gateway, broker: Mosquitto, n: int) -> float:
         await north.start(ready=False)
         async with asyncio.timeout(100):
             await heard.wait()
-        return time.perf_counter() - began
+        return time.perf_counter() - began, used([north.pid])
     finally:
         sending.cancel()
         await asyncio.wait([sending])
@@ -60,9 +60,10 @@ async def test_start_to_the_first_judged_reading(sensors: int, tmp_path: Path) -
             took.append(await first_effect(north, broker, n))
             await north.stop()
     target = START_TARGETS[sensors]
-    print(f"\n{machine()}\nstart of `hazgate run` to the first judged reading, {sensors} sensors: {took[0]:.2f} s on an empty data directory")
-    print(f"  started again: {', '.join(f'{each:.2f}' for each in took[1:])} s (target {target:.0f} s)")
-    assert max(took) < 5 * target
+    first, *again = (f"{seconds:.2f} s ({busy:.2f} s of processor time)" for seconds, busy in took)
+    print(f"\n{machine()}\nstart of `hazgate run` to the first judged reading, {sensors} sensors: {first} on an empty data directory")
+    print(f"  started again: {', '.join(again)} (target {target:.0f} s)")
+    assert max(seconds for seconds, _ in took) < 5 * target
 
 
 @pytest.mark.benchmark
@@ -70,10 +71,7 @@ async def test_start_to_the_first_judged_reading(sensors: int, tmp_path: Path) -
 async def test_check_of_ten_thousand_sensors(tmp_path: Path) -> None:
     north = Gateway(tmp_path, "mqtt://127.0.0.1:1883", [large_site(10_000)], "http://127.0.0.1:9")
     (tmp_path / "north.yaml").write_text(as_text(large_site(10_000)), encoding="utf-8")
-    began = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(HAZGATE, "check", str(north.config))
-    assert await process.wait() == 0
-    took = time.perf_counter() - began
+    took, busy = await command(HAZGATE, "check", north.config)
     await north.client.aclose()
-    print(f"\n{machine()}\n`hazgate check` of 10,000 sensors: {took:.2f} s (target {CHECK_TARGET:.0f} s)")
+    print(f"\n{machine()}\n`hazgate check` of 10,000 sensors: {took:.2f} s, {busy:.2f} s of processor time (target {CHECK_TARGET:.0f} s)")
     assert took < 5 * CHECK_TARGET

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.figures import machine
+from support.figures import command, machine
 from support.gateway import HAZGATE, Gateway, gateway, site_file
 from support.history import day_file
 from support.offline import messages
@@ -102,10 +102,7 @@ async def exported(north: Gateway, query: Query) -> float:
     """Seconds of the whole command, from its start to its end."""
     since, until = (f"{np.datetime64(moment, 'ns').astype('datetime64[s]')}Z" for moment in (query.since, query.until))
     words = ["export", "readings", "--config", str(north.config), "--since", since, "--until", until, "--sensor", str(query.sensor)]
-    began = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(HAZGATE, *words, "--output", str(north.folder / "out.csv"))
-    assert await process.wait() == 0
-    return time.perf_counter() - began
+    return (await command(HAZGATE, *words, "--output", north.folder / "out.csv"))[0]
 
 
 @pytest.mark.benchmark

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from pathlib import Path
 
 import pytest
-from support.figures import children, machine, resident
+from support.figures import children, machine, resident, used
 from support.gateway import gateway, site_file
 from support.load import Wire, wire
 from support.servers import mosquitto
@@ -33,13 +32,6 @@ async def load(line: Wire, topics: list[str]) -> int:
         sent = due
         await asyncio.sleep(STEP)
     return sent
-
-
-def used(pids: list[int]) -> float:
-    """Processor seconds of these processes so far."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    fields = [Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in pids]
-    return sum(int(each[11]) + int(each[12]) for each in fields) / ticks
 
 
 @pytest.mark.benchmark

@@ -28,7 +28,7 @@ def miscount(folder: Path, by: int) -> None:
 
 async def test_each_beat_says_what_health_says_and_they_end_with_the_gateway(tmp_path: Path, sink: Sink) -> None:
     async with running(beating(tmp_path, f"{sink.url}/beat"), "broker") as gateway:
-        await eventually(lambda: len(sink.requests) >= 3, within=15)
+        await eventually(lambda: len(sink.requests) >= 3)
         health = (await gateway.client.get("/api/v1/health")).json()
         assert 'hazgate_heartbeats_total{fate="taken"}' in (await gateway.client.get("/metrics")).text
     beat = sink.requests[2].json
@@ -59,7 +59,7 @@ async def test_a_balance_that_does_not_close_raises_an_alarm_with_its_figures_an
     config = write(tmp_path)
     async with running(config, "broker") as gateway:
         gateway.reads(1, 2, 3)
-        await eventually(lambda: gateway.app.spool.balance().spooled == 3, within=10)
+        await eventually(lambda: gateway.app.spool.balance().spooled == 3)
     miscount(tmp_path, 7)
     async with running(config, "broker") as gateway:
         book = gateway.app.core.books["north"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
+import resource
 import subprocess
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,3 +29,19 @@ def resident(pid: int) -> float:
 def children(pid: int) -> list[int]:
     """Processes that this one started."""
     return [int(each) for path in Path(f"/proc/{pid}/task").glob("*/children") for each in path.read_text().split()]
+
+
+def used(pids: list[int]) -> float:
+    """Processor seconds of these processes so far."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    fields = [Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in pids]
+    return sum(int(each[11]) + int(each[12]) for each in fields) / ticks
+
+
+async def command(*words: str | Path) -> tuple[float, float]:
+    """Run a command, which must succeed; its seconds of the clock and of processor time."""
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = await asyncio.create_subprocess_exec(*words, stderr=asyncio.subprocess.DEVNULL)
+    assert await process.wait() == 0
+    took, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

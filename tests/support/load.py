@@ -100,7 +100,7 @@ async def wire(port: int, client_id: str, on_publish: Callable[[bytes, int], Non
     """A connected one."""
     loop = asyncio.get_running_loop()
     _, made = await loop.create_connection(lambda: Wire(client_id, on_publish), "127.0.0.1", port)
-    await asyncio.wait_for(made.ready, 5)
+    await asyncio.wait_for(made.ready, 20)
     return made
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import cast
 
+import pytest
 from support.alarms import Ward
 from support.plant import Plant, told
 from support.sites import T0, raw, sensor
@@ -117,16 +118,15 @@ async def test_an_older_state_never_replaces_a_newer_one_on_a_topic() -> None:
     ]
 
 
-async def test_a_step_of_a_red_chain_waits_no_longer_than_a_red_event() -> None:
+async def test_a_step_of_a_red_chain_waits_no_longer_than_a_red_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(stages.PATIENCE, False, 60.0)
     office = Office()
     office.true("GT-1.high_high", 1)
     await office.journal.done()
     alarm = office.ward["GT-1.high_high"]
     notice = Notice("north", alarm.id, alarm.occurrence, 1, NoticeKind.ESCALATE, 1, 0, "wang", "desk", tier=Tier.RED)
     office.write.run(Turn(office.ward.moment, orders=[("north", Orders(notices=(notice,)))]))
-    began = asyncio.get_running_loop().time()
-    await eventually(lambda: any(parcel.notices for parcel in office.parcels))
-    assert asyncio.get_running_loop().time() - began < stages.PATIENCE[False] / 2
+    assert await eventually(lambda: any(parcel.notices for parcel in office.parcels), within=stages.PATIENCE[False] / 2)
 
 
 async def test_a_record_that_grew_without_an_event_is_kept_and_published() -> None:
