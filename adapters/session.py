@@ -6,6 +6,7 @@ paho has no thread here: the loop calls it when the socket is ready. Nothing in 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -139,7 +140,8 @@ class Session:
             sock = self._client.socket()
             if sock is not None:
                 self._heard_at = self._loop.time()
-                self._loop.add_reader(sock.fileno(), self._readable)
+                with contextlib.suppress(RuntimeError):  # uvloop takes no socket that was reset; the next write ends the conversation
+                    self._loop.add_reader(sock.fileno(), self._readable)
                 self._loop.call_soon(self._readable)
 
     async def _watch(self) -> None:
