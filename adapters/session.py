@@ -137,8 +137,7 @@ class Session:
         """Read again."""
         if self._paused:
             self._paused = False
-            sock = self._client.socket()
-            if sock is not None:
+            if (sock := self._client.socket()) is not None:
                 self._heard_at = self._loop.time()
                 with contextlib.suppress(RuntimeError):  # uvloop takes no socket that was reset; the next write ends the conversation
                     self._loop.add_reader(sock.fileno(), self._readable)
