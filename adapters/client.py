@@ -145,7 +145,12 @@ def new_client(identity: Identity, version: Version, sieve: Sieve) -> Client:
 
 
 def _on_full(client: paho.Client, _: object, sock: paho.SocketLike) -> None:
-    asyncio.get_running_loop().add_writer(sock.fileno(), client.loop_write)
+    loop = asyncio.get_running_loop()
+    try:
+        loop.add_writer(sock.fileno(), client.loop_write)
+    except RuntimeError:
+        # uvloop gives up a socket that was reset, though there may be more to read, and takes it no more; writing finds out what is wrong with it
+        loop.call_soon(client.loop_write)
 
 
 def _on_flushed(_client: paho.Client, _: object, sock: paho.SocketLike) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -47,7 +48,8 @@ class Reader:
         sock = self._client.socket()
         if sock is not None:
             self.heard_at = self._loop.time()
-            self._loop.add_reader(sock.fileno(), self._readable)
+            with contextlib.suppress(RuntimeError):  # uvloop takes no socket that was reset; the next write ends the conversation
+                self._loop.add_reader(sock.fileno(), self._readable)
             self._go_on_soon()
 
     def _readable(self) -> None:
