@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 from alerts.ports import Permanent, Transient
 
+_LEAST = 512
+"""Bytes of the smallest page: no file of the library that is not empty is shorter."""
 
-def open_file(path: Path, schema: str, version: int, steps: Mapping[int, str]) -> sqlite3.Connection:
+
+def open_file(
+    path: Path, schema: str, version: int, steps: Mapping[int, str], functions: Callable[[sqlite3.Connection], None] = lambda _db: None
+) -> sqlite3.Connection:
     """Open a database file for its one writer; create it by `schema` when it is new.
 
     The connection is in autocommit (say BEGIN yourself) and may be used from one thread at a time, whichever.
     Every COMMIT that returns has been synced to disk. `steps` says for each older version what makes the next one of
     it; a file of an older version is migrated in one transaction, after a copy `NAME.schemaN` was made beside it.
+    `functions` gives the connection what the steps call.
 
     Raises:
         Permanent: if the file is no database, or was written by a newer version.
@@ -24,10 +30,13 @@ def open_file(path: Path, schema: str, version: int, steps: Mapping[int, str]) -
     """
     created = not path.exists()
     try:
+        if not created and 0 < path.stat().st_size < _LEAST:
+            raise sqlite3.DatabaseError("it was cut off")
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
     except sqlite3.Error as error:
         raise explained(error, path) from error
     try:
+        functions(db)
         _prepare(db, path, schema, version, steps)
     except sqlite3.Error as error:
         db.close()  # a step that failed left its transaction open, and the file locked

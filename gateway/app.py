@@ -17,6 +17,7 @@ from adapters.journal import Journal
 from adapters.lock import DirectoryLock
 from adapters.memory import settle
 from adapters.mqtt import LinkState
+from adapters.signing import Sealer, open_key
 from adapters.spool import Spool
 from adapters.systemd import Systemd
 from alerts.alarm import Condition, EventKind
@@ -24,7 +25,7 @@ from alerts.suppress import CANARY
 from gateway import core, faults
 from gateway.admission import Admit
 from gateway.api.server import serve
-from gateway.backup import refuse_half_restored
+from gateway.backup import refuse_unfit
 from gateway.bounded import Bounded
 from gateway.brokering import Broker
 from gateway.canary import Canary
@@ -35,6 +36,7 @@ from gateway.control import Control
 from gateway.desk import Desk, Tokens
 from gateway.dispatch import Dispatch
 from gateway.faults import Fault
+from gateway.heads import Heads
 from gateway.hearing import Hearing
 from gateway.heartbeat import Heartbeat
 from gateway.losses import ROUND, Losses
@@ -82,9 +84,9 @@ class App:
         self.boot = secrets.token_hex(4)
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._lock = DirectoryLock(settings.data_dir)
-        refuse_half_restored(settings.data_dir)
+        refuse_unfit(settings.data_dir)
         reserve = prepare(settings.data_dir)
-        self.journal = Journal(settings.data_dir / "journal.db")
+        self.journal = Journal(settings.data_dir / "journal.db", Sealer(open_key(settings.journal.key), settings.gateway, self.clock.now))
         self._recovered = self.journal.recover()
         self.core = core.build(config, self._recovered, self.began)
         self.spool = Spool.open(settings.data_dir / "spool.db", self.core.register, self.clock)
@@ -132,6 +134,7 @@ class App:
         self.checkpoints = Checkpoints(judged, self.journal, self.spool)
         self.watch = SelfWatch(judged.home, judged.gateway, self.clock, self.pipeline.raised)
         self.pulse = Pulse(self.journal, self.spool, self.states, self.watch, self.clock)
+        self.heads = Heads(self.journal, self.broker.announce)
         self.upkeep = Upkeep(settings, self.spool, self.journal, self.watch, self._recovered.meta.get(DISK))
         self.hearing = Hearing(judged.gateway, judged.engine, self.watch, self.clock, self.pipeline.arm)
         self.write.on_unjournaled = lambda: self.watch.broken(Condition.JOURNAL_FAILED, grace=0)
@@ -161,6 +164,7 @@ class App:
             ("control socket", self.control.start, self.control.stop),
             ("http", self.http.start, self.http.stop),
             ("broker", self.broker.start, self.broker.stop),
+            ("journal heads", self.heads.start, self.heads.stop),
             ("service manager", self.service.start, self.service.stop),
             ("canary", self.canary.start, self.canary.stop),
             ("heartbeat", self.heartbeat.start, self.heartbeat.stop),
@@ -216,8 +220,8 @@ class App:
         # until the broker answers, nobody is heard: that is one alarm, not one for each sensor
         self.hearing.link_is(LinkState.CONNECTING)
 
-    def _status(self) -> bytes:
-        return status_bytes(online=True, version=version("hazgate"), since=self.began, boot=self.boot, head=self.journal.head)
+    def _status(self, online: bool) -> bytes:
+        return status_bytes(online=online, version=version("hazgate"), since=self.began, boot=self.boot, head=self.heads.given)
 
     def _publish_state(self, topic: str, body: bytes) -> None:
         if self.broker.link.state is LinkState.UP:  # without a broker they would only pile up; the first thing a connection brings is the newest one

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from adapters import snapshot
 from adapters.codecs.alarm_json import time_text
+from adapters.journal_files import FOLDER
 from adapters.lock import DirectoryLock, InUse
 from alerts.ports import HazgateError, Permanent, Transient
 from gateway.archive import SPOOL
@@ -86,10 +87,16 @@ def restore(source: Path, data_dir: Path, gateway: str) -> Made:
     return Made(len(manifest["files"]), sum(size for size, _ in manifest["files"].values()), manifest["made"])
 
 
-def refuse_half_restored(data_dir: Path) -> None:
-    """Raise Permanent if a restore into this directory broke off."""
+def refuse_unfit(data_dir: Path) -> None:
+    """Raise Permanent if a restore into this directory broke off, or if it was in use and its journal is gone.
+
+    A new journal would know of no alarm that stands, and give numbers again that people were told.
+    """
     if (data_dir / RESTORING).exists():
         raise Permanent(f"a restore into {data_dir} broke off; empty it and restore again")
+    journal = data_dir / JOURNAL
+    if not (journal.exists() and journal.stat().st_size) and ((data_dir / SPOOL).exists() or any((data_dir / FOLDER).glob("*.db"))):
+        raise Permanent(f"{journal} is gone; put it back from a backup, or move {data_dir} away to begin anew")
 
 
 def _put(source: Path, files: dict[str, tuple[int, str]], data_dir: Path) -> None:

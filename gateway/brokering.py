@@ -47,8 +47,8 @@ class Broker:
         self.on_state: Callable[[LinkState, str], None] = lambda *_state: None
         self.backlog: Callable[[], int] = lambda: 0
         """How many readings, and things set aside, have been read and are not durable."""
-        self.status: Callable[[], bytes] = lambda: status_bytes(online=True)
-        """Gives the payload that says this gateway is there."""
+        self.status: Callable[[bool], bytes] = lambda online: status_bytes(online=online)
+        """Gives the payload that says this gateway is there, or that it goes."""
 
     async def start(self) -> None:
         """Begin to connect."""
@@ -60,9 +60,14 @@ class Broker:
         if self._waiting:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._drained.wait(), LAST_ACKNOWLEDGEMENTS)
-        self.publish(self._status_topic, status_bytes(online=False), True, None)
+        self.publish(self._status_topic, self.status(False), True, None)
         self.refusals.stop()
         await self.link.stop()
+
+    def announce(self) -> None:
+        """Say that this gateway is there, as it is now. Without a broker nothing is kept for later: the first thing a connection brings is the newest."""
+        if self.link.state is LinkState.UP:
+            self.publish(self._status_topic, self.status(True), True, None)
 
     def _message(self, topic: str, payload: bytes, retained: bool, token: int) -> None:
         if self._closed:
@@ -90,8 +95,7 @@ class Broker:
 
     def _state(self, state: LinkState, reason: str) -> None:
         log.info("broker %s%s", state, f": {reason}" if reason else "")
-        if state is LinkState.UP:
-            self.publish(self._status_topic, self.status(), True, None)
+        self.announce()
         self.on_state(state, reason)
 
     def publish(self, topic: str, payload: bytes, retain: bool, done: Callable[[], None] | None, tier: Tier = Tier.YELLOW) -> None:

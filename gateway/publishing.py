@@ -66,9 +66,9 @@ def status_topic(prefix: str, gateway: str) -> str:
     return f"{prefix}/gateways/{gateway}/status"
 
 
-def status_bytes(*, online: bool, version: str = "", since: int = 0, boot: str = "", head: bytes = b"") -> bytes:
-    """The gateway's status; as its will, without the particulars. `head` is the hash of the journal's last row."""
+def status_bytes(*, online: bool, version: str = "", since: int = 0, boot: str = "", head: str = "") -> bytes:
+    """The gateway's status. `head` is the journal's newest signed one. A gateway that goes says nothing else; its will does not know it."""
+    given = {"journal_head": head} if head else {}
     if not online:
-        return b'{"online":false}'
-    status = {"online": True, "version": version, "since": alarm_json.time_text(since), "boot": boot, "journal_head": head.hex()}
-    return msgspec.json.encode(status)
+        return msgspec.json.encode({"online": False} | given)
+    return msgspec.json.encode({"online": True, "version": version, "since": alarm_json.time_text(since), "boot": boot} | given)

@@ -1,0 +1,63 @@
+"""What a running gateway lets others hold its journal against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.gateway import Gateway, gateway, reading, site_file
+from support.servers import Heard, Mosquitto
+from support.sink import Sink
+from support.sites import sensor
+from support.wait import eventually
+
+from adapters.codecs.chain import Head, read_head
+from adapters.signing import trusted, verified
+
+READINGS = "hazgate/v1/north/rtu-1/readings"
+STATUS = "hazgate/v1/gateways/north-01/status"
+
+
+def signed(text: object, folder: Path) -> Head:
+    """The head that the text gives; fails unless this gateway's key signed it."""
+    head = read_head(str(text))
+    assert verified(trusted(folder / "journal.key")[head.key], head.message("north-01"), head.signature)
+    return head
+
+
+async def stands(north: Gateway, alarm: str) -> bool:
+    """Whether this alarm is not normal."""
+    return alarm in await north.alarms()
+
+
+async def test_a_gateway_gives_its_signed_head_away_when_it_goes_and_when_it_is_back(tmp_path: Path, broker: Mosquitto, sink: Sink) -> None:
+    async with gateway(tmp_path, broker, sink, site_file(sensor("GT-1"))) as north:
+        await north.start()
+        await broker.publish(READINGS, reading("GT-1", 60))
+        await eventually(lambda: stands(north, "GT-1.high_high"))
+        assert await north.stop() == 0
+        async with broker.listening(STATUS) as heard:
+            gone = await eventually(lambda: said(heard, online=False))
+            head = signed(gone["journal_head"], tmp_path)
+            assert head.sequence >= 2, "both limits are in it"
+            await north.start()
+            back = signed((await eventually(lambda: said(heard, online=True)))["journal_head"], tmp_path)
+            assert back.sequence >= head.sequence
+            assert signed((await north.get("health"))["journal_head"], tmp_path).sequence >= back.sequence
+            assert f"the journal's head: {back.text}" in north.log
+        metrics = (await north.client.get("/metrics")).text
+        assert f"hazgate_journal_sealed_row {back.sequence}" in metrics
+
+
+def said(heard: list[Heard], *, online: bool) -> dict[str, object]:
+    """The newest status of that kind; fails without one."""
+    found = [message.json for message in heard if message.json["online"] is online and "journal_head" in message.json]
+    assert found
+    return found[-1]
+
+
+async def test_a_key_that_cannot_be_made_is_a_wrong_configuration(tmp_path: Path, broker: Mosquitto, sink: Sink) -> None:
+    async with gateway(tmp_path, broker, sink, site_file(sensor("GT-1")), journal={"key": "nowhere/journal.key"}) as north:
+        await north.start(ready=False)
+        assert await north.wait() == 2
+        assert "name a place outside data_dir that the gateway may write" in north.log
+        assert not (tmp_path / "data").exists()
