@@ -35,6 +35,8 @@ STEPS: Final[Mapping[int, str]] = {1: f"{HEADS} UPDATE journal SET hash = linked
 """Schema number → SQL that makes a file of the next number of it. Up to 1 the chain did not cover every column."""
 BASE: Final = "base"
 """Name in `meta` of what the first row follows: number and hash of the last row that was given to a closed file."""
+END: Final = 2**63 - 1
+"""No number, and no time in ns, is above it."""
 SALVAGE: Final = "let `hazgate journal salvage` keep what is sound of it"
 PUT_BACK: Final = "put a sound copy back from a backup"
 
@@ -92,6 +94,21 @@ class Volume:
         query = f"SELECT {COLUMNS}, hash FROM journal WHERE sequence > ? {where} ORDER BY sequence"  # noqa: S608 (constants)
         with explaining(self.path, self.advice):
             yield from map(Kept._make, self._db.execute(query, (after, *values)))
+
+    def lowest(self, after: int, through: int, since: int, until: int) -> int | None:
+        """The lowest number above `after`, up to `through`, of a row with since <= recorded_at < until (ns); looks through all of that span."""
+        where = "recorded_at >= ? AND recorded_at < ? AND sequence > ? AND sequence <= ?"
+        found: int | None = self._row(f"SELECT min(sequence) FROM journal INDEXED BY journal_at WHERE {where}", since, until, after, through)[0]  # noqa: S608
+        return found
+
+    def last(self, below: int = END) -> int:
+        """The highest number below this one; 0 if there is none."""
+        return int(self._row("SELECT coalesce(max(sequence), 0) FROM journal WHERE sequence < ?", below)[0])
+
+    def checkpoint(self) -> bytes | None:
+        """Detection's newest checkpoint; None if there is none. Of the live file only."""
+        found = self._row("SELECT record FROM checkpoint")
+        return found[0] if found else None
 
     def hash_of(self, sequence: int) -> bytes | None:
         """The hash that the row of this number carries; None if it is not here."""

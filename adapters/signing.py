@@ -32,11 +32,12 @@ PUBLIC_SUFFIX: Final = ".pub"
 
 
 class Key:
-    """A private key."""
+    """A private key. trusted: the public halves of this one and of those before it, by id."""
 
-    def __init__(self, seed: bytes) -> None:
+    def __init__(self, seed: bytes, earlier: Mapping[str, bytes] | None = None) -> None:
         self._key = SigningKey(seed)
         self.public = bytes(self._key.verify_key)
+        self.trusted = {**(earlier or {}), self.id: self.public}
 
     @property
     def id(self) -> str:
@@ -61,6 +62,10 @@ class Sealer:
         head = Head(sequence, digest, self.now() // MILLISECOND * MILLISECOND, self.key.id)
         return replace(head, signature=self.key.sign(head.message(self.gateway)))
 
+    def sign(self, text: str) -> bytes:
+        """The signature of something else that the journal says."""
+        return self.key.sign(text.encode())
+
 
 def open_key(path: Path) -> Key:
     """Read the key, or make one where none is. Raises Permanent with what to do."""
@@ -73,7 +78,7 @@ def open_key(path: Path) -> Key:
         raise Permanent(f"{say}; name a place outside data_dir that the gateway may write, journal: {{key: PATH}}") from error
     if len(found) != 1:
         raise Permanent(f"{path} holds no Ed25519 key in PEM form; put the gateway's key back, or move the file away for a new one")
-    key = Key(found[0])
+    key = Key(found[0], trusted(path))
     with contextlib.suppress(OSError):  # a key in a place that cannot be written was put there by hand, its public half too if anybody wants it
         _publish(path, key)
     return key

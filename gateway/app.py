@@ -56,6 +56,7 @@ from gateway.telling import Telling
 from gateway.turn import Turn
 from gateway.upkeep import DISK, Upkeep
 from gateway.view import REACHABLE, View
+from gateway.years import Years
 
 log = logging.getLogger("hazgate")
 
@@ -86,7 +87,8 @@ class App:
         self._lock = DirectoryLock(settings.data_dir)
         refuse_unfit(settings.data_dir)
         reserve = prepare(settings.data_dir)
-        self.journal = Journal(settings.data_dir / "journal.db", Sealer(open_key(settings.journal.key), settings.gateway, self.clock.now))
+        self._sealer = Sealer(open_key(settings.journal.key), settings.gateway, self.clock.now)
+        self.journal = Journal(settings.data_dir / "journal.db", self._sealer)
         self._recovered = self.journal.recover()
         self.core = core.build(config, self._recovered, self.began)
         self.spool = Spool.open(settings.data_dir / "spool.db", self.core.register, self.clock)
@@ -130,12 +132,13 @@ class App:
         self.pipeline = Pipeline(stages, self.clock, [] if Fault.DETECT in self.faults else deadlines)
         self.desk = Desk(self.pipeline, self.clock, Tokens(self.journal.tokens()), settings.commands.mqtt)
         self.desk.reply = self.broker.reply
-        self.states = StatePublisher(self.broker.prefix, judged.books, self.clock, self._publish_state)
+        self.states = StatePublisher(self.broker.prefix, judged.books, self.clock, self.broker.show)
         self.checkpoints = Checkpoints(judged, self.journal, self.spool)
         self.watch = SelfWatch(judged.home, judged.gateway, self.clock, self.pipeline.raised)
         self.pulse = Pulse(self.journal, self.spool, self.states, self.watch, self.clock)
         self.heads = Heads(self.journal, self.broker.announce)
-        self.upkeep = Upkeep(settings, self.spool, self.journal, self.watch, self._recovered.meta.get(DISK))
+        years = Years(settings, self.journal, self._sealer, judged.numbers, self._recovered.meta)
+        self.upkeep = Upkeep(settings, self.spool, self.journal, self.watch, years, self._recovered.meta.get(DISK))
         self.hearing = Hearing(judged.gateway, judged.engine, self.watch, self.clock, self.pipeline.arm)
         self.write.on_unjournaled = lambda: self.watch.broken(Condition.JOURNAL_FAILED, grace=0)
         self.pipeline.after = self._after
@@ -222,10 +225,6 @@ class App:
 
     def _status(self, online: bool) -> bytes:
         return status_bytes(online=online, version=version("hazgate"), since=self.began, boot=self.boot, head=self.heads.given)
-
-    def _publish_state(self, topic: str, body: bytes) -> None:
-        if self.broker.link.state is LinkState.UP:  # without a broker they would only pile up; the first thing a connection brings is the newest one
-            self.broker.publish(topic, body, True, None)
 
     def _after(self, turn: Turn) -> None:
         self.hearing.look()

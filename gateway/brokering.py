@@ -64,10 +64,14 @@ class Broker:
         self.refusals.stop()
         await self.link.stop()
 
-    def announce(self) -> None:
-        """Say that this gateway is there, as it is now. Without a broker nothing is kept for later: the first thing a connection brings is the newest."""
+    def show(self, topic: str, payload: bytes) -> None:
+        """Send, retained, what only counts as it is now. Without a broker it would pile up: the first thing that a connection brings is the newest."""
         if self.link.state is LinkState.UP:
-            self.publish(self._status_topic, self.status(True), True, None)
+            self.publish(topic, payload, True, None)
+
+    def announce(self) -> None:
+        """Say that this gateway is there, as it is now."""
+        self.show(self._status_topic, self.status(True))
 
     def _message(self, topic: str, payload: bytes, retained: bool, token: int) -> None:
         if self._closed:

@@ -11,12 +11,20 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
 from typing import Any, Final
 
 MILLISECOND: Final = 1_000_000
 _KINDS: Final[dict[Any, Callable[[Any], Any]]] = {"int": int, "str": str, "bytes": bytes.fromhex}
 _HEAD: Final = re.compile(r"([0-9]{1,18})\.([0-9a-f]{64})(?:\.([0-9]{1,15})\.([0-9a-f]{16})\.([A-Za-z0-9_-]{86}))?")
-_KIND: Final[dict[type, bytes]] = {int: b"i", str: b"t", bytes: b"b", type(None): b"n"}
+
+
+class Note(StrEnum):
+    """What the journal writes about itself, in the place of an event's kind: a year was closed, one was kept long enough, damage was cut out."""
+
+    CLOSED = "journal_closed"
+    FORGOTTEN = "journal_forgotten"
+    SALVAGED = "journal_salvaged"
 
 
 class Unreadable(ValueError):
@@ -31,16 +39,24 @@ def link(before: bytes, columns: Iterable[object]) -> bytes:
     """
     digest = hashlib.sha256(before)
     for value in columns:
-        written = _written(value)
-        digest.update(b"%b%d:%b," % (_KIND.get(type(value), b"?"), len(written), written))
+        kind, written = _written(value)
+        digest.update(b"%b%d:%b," % (kind, len(written), written))
     return digest.digest()
 
 
-def _written(value: object) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    # what a damaged file holds in place of text is kept as it is, so that it counts as changed and not as unreadable
-    return b"" if value is None else str(value).encode(errors="surrogateescape")
+def _written(value: object) -> tuple[bytes, bytes]:
+    """The letter and the bytes of a value; an enumeration's member is the text or the number that a file keeps of it."""
+    match value:
+        case str():
+            # what a damaged file holds in place of text is kept as it is, so that it counts as changed and not as unreadable
+            return b"t", value.encode(errors="surrogateescape")
+        case int():
+            return b"i", b"%d" % value
+        case bytes():
+            return b"b", value
+        case None:
+            return b"n", b""
+    return b"?", repr(value).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +113,12 @@ class Statement:
     @property
     def text(self) -> str:
         """The statement as JSON, the same every time: this is what is signed."""
-        said = {key: value.hex() if isinstance(value, bytes) else value for key, value in asdict(self).items()}
-        return json.dumps({"hazgate_journal_archive": 1} | said)
+        return json.dumps({"hazgate_journal_archive": 1} | self.plain)
+
+    @property
+    def plain(self) -> dict[str, int | str]:
+        """The same as values of JSON, without what says that it is a statement."""
+        return {key: value.hex() if isinstance(value, bytes) else value for key, value in asdict(self).items()}
 
 
 def read_statement(text: str) -> Statement:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from support.sites import T0
 
+from adapters.codecs import checkpoint
+from adapters.codecs.checkpoint import Saved
 from adapters.journal import Entry, Journal, Row
 from adapters.signing import Key, Sealer
 from alerts.reading import SECOND
@@ -62,3 +64,8 @@ def crashed(folder: Path, to: Path) -> Path:
     """What is on the disk of a folder at this moment, elsewhere; the journal's path there."""
     shutil.copytree(folder, to, ignore=shutil.ignore_patterns("*-shm", "lock"))
     return to / NAME
+
+
+def seen(sequence: int) -> bytes:
+    """A checkpoint of detection that was taken when the journal's last number was this."""
+    return checkpoint.encode(Saved([], {}, [], [], sequence))

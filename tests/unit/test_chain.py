@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.codecs.chain import Head, Statement, Unreadable, link, read_head, read_statement
+from adapters.codecs.chain import Head, Note, Statement, Unreadable, link, read_head, read_statement
+from alerts.alarm import EventKind
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 COLUMNS = st.tuples(st.integers(1, 2**62), TEXTS, TEXTS, TEXTS, st.integers(0, 2**62), st.integers(0, 2**62), st.none() | TEXTS, st.binary(max_size=8))
@@ -29,6 +30,10 @@ def test_a_row_is_bound_to_the_one_before_it(columns: tuple[object, ...]) -> Non
 def test_the_hash_is_the_documented_one() -> None:
     written = b"i2:41,t5:north,t9:GT-1.high,t5:raise,i1:7,i1:8,n0:,b2:{},"
     assert link(b"p" * 32, (41, "north", "GT-1.high", "raise", 7, 8, None, b"{}")) == hashlib.sha256(b"p" * 32 + written).digest()
+
+
+def test_a_member_of_an_enumeration_counts_as_what_the_file_keeps_of_it() -> None:
+    assert link(b"", (Note.CLOSED, EventKind.RAISE)) == link(b"", ("journal_closed", "raise"))
 
 
 @pytest.mark.parametrize("head", [Head(41, b"h" * 32, 1_763_712_000_123_000_000, "0123456789abcdef", b"\xff" * 64)])
