@@ -26,19 +26,6 @@ from adapters.journal_tail import RESERVED, Sealer, Tail
 
 FORGET_AT_ONCE: Final = 500
 """Messages looked at with one commit: a commit must stay short for an alarm behind it."""
-_TABLES: Final = f"""{journal_files.ROWS}{journal_files.HEADS}
-CREATE TABLE alarms(site TEXT, alarm TEXT, record BLOB, PRIMARY KEY(site, alarm)) STRICT, WITHOUT ROWID;
-CREATE TABLE chains(site TEXT, alarm TEXT, record BLOB, PRIMARY KEY(site, alarm)) STRICT, WITHOUT ROWID;
-CREATE TABLE outbox(
-    key TEXT PRIMARY KEY, number INTEGER, site TEXT, occurrence TEXT, kind TEXT, channel TEXT, target TEXT, body BLOB,
-    retain INTEGER, tier TEXT, due INTEGER, notice BLOB, state TEXT, words TEXT
-) STRICT;
-CREATE INDEX outbox_open ON outbox(number) WHERE state = 'open';
-CREATE INDEX outbox_occurrence ON outbox(occurrence) WHERE state = 'open';
-CREATE TABLE checkpoint(one INTEGER PRIMARY KEY, frame INTEGER, at INTEGER, record BLOB) STRICT;
-CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT) STRICT;
-CREATE TABLE tokens(id TEXT PRIMARY KEY, hash BLOB, person TEXT, created INTEGER, until INTEGER) STRICT;
-"""
 RETRY = (0.2, 1.0, 5.0)
 """Seconds between tries of a commit that failed."""
 RESERVE_WITHIN: Final = 2.0
@@ -154,9 +141,11 @@ class Journal:
     def __init__(self, path: Path, sealer: Sealer | None = None) -> None:
         """Open or create the file; heads are signed by `sealer`. Raises Permanent with one sentence for a file that is damaged or of a newer version."""
         self._path = path
-        with explaining(path):
-            self._connection = sqlite.open_file(path, _TABLES, journal_files.SCHEMA, journal_files.STEPS, journal_files.prepare)
+        with explaining(path), contextlib.ExitStack() as refused:
+            self._connection = sqlite.open_file(path, journal_files.TABLES, journal_files.SCHEMA, journal_files.STEPS, journal_files.prepare)
+            refused.callback(self._connection.close)
             self._tail = Tail(self._connection, path, sealer)
+            refused.pop_all()
         self._opened = self._tail.end.reserved
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import hashlib
 import itertools
 import sqlite3
 from collections.abc import Generator, Iterator, Mapping
@@ -67,7 +66,7 @@ def plan(journal: Path, now: int) -> Plan | None:
         first = next((row for row in live.rows(after) if row.recorded_at < _start(this + 1)), None)
         if first is None or (year := _year(first.recorded_at)) >= this:
             return None
-        last = live.last(below=live.lowest(first.sequence, END, _start(year + 1), _start(this + 1)) or END)
+        last = live.last(below=live.span(first.sequence, _start(year + 1), _start(this + 1))[0] or END)
         record = live.checkpoint()
         if record is None or checkpoint.decode(record).sequence < last:
             return None
@@ -185,12 +184,6 @@ def forget(path: Path) -> None:
     with _writing(path):
         path.unlink(missing_ok=True)
         sqlite.sync_folder(path.parent)
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file as `sha256sum` prints it. Raises Transient."""
-    with _writing(path), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _year(at: int) -> int:

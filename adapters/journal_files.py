@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from urllib.parse import quote
 
 from adapters import sqlite
 from adapters.codecs.chain import Head, Statement, Unreadable, link, read_head, read_statement
-from alerts.ports import HazgateError, Permanent
+from alerts.ports import HazgateError, Permanent, Transient
 
 SCHEMA: Final = 2
 CLOSED_SCHEMA: Final = 1
@@ -30,6 +31,21 @@ CREATE TABLE journal(
 CREATE INDEX journal_at ON journal(recorded_at);
 """
 HEADS: Final = "CREATE TABLE heads(sequence INTEGER PRIMARY KEY, hash BLOB, at INTEGER, key TEXT, signature BLOB) STRICT;"
+YEARS: Final = "[!.]*.db"
+"""Their names; what begins with a dot is not finished."""
+TABLES: Final = f"""{ROWS}{HEADS}
+CREATE TABLE alarms(site TEXT, alarm TEXT, record BLOB, PRIMARY KEY(site, alarm)) STRICT, WITHOUT ROWID;
+CREATE TABLE chains(site TEXT, alarm TEXT, record BLOB, PRIMARY KEY(site, alarm)) STRICT, WITHOUT ROWID;
+CREATE TABLE outbox(
+    key TEXT PRIMARY KEY, number INTEGER, site TEXT, occurrence TEXT, kind TEXT, channel TEXT, target TEXT, body BLOB,
+    retain INTEGER, tier TEXT, due INTEGER, notice BLOB, state TEXT, words TEXT
+) STRICT;
+CREATE INDEX outbox_open ON outbox(number) WHERE state = 'open';
+CREATE INDEX outbox_occurrence ON outbox(occurrence) WHERE state = 'open';
+CREATE TABLE checkpoint(one INTEGER PRIMARY KEY, frame INTEGER, at INTEGER, record BLOB) STRICT;
+CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT) STRICT;
+CREATE TABLE tokens(id TEXT PRIMARY KEY, hash BLOB, person TEXT, created INTEGER, until INTEGER) STRICT;
+"""
 CLOSED: Final = f"{ROWS}{HEADS}CREATE TABLE archive(statement TEXT, key TEXT, signature BLOB) STRICT;"
 STEPS: Final[Mapping[int, str]] = {1: f"{HEADS} UPDATE journal SET hash = linked({COLUMNS});"}  # noqa: S608 (a constant)
 """Schema number → SQL that makes a file of the next number of it. Up to 1 the chain did not cover every column."""
@@ -53,6 +69,16 @@ class Kept(NamedTuple):
     key: str | None
     body: bytes
     hash: bytes
+
+    @property
+    def typed(self) -> bool:
+        """Whether every column is of its kind. In a damaged file it may be of any."""
+        texts = (self.site, self.alarm, self.event, self.key or "")
+        return all(isinstance(text, str) for text in texts) and all(isinstance(column, bytes) for column in self[-2:]) and _whole(self.at, self.recorded_at)
+
+
+def _whole(*numbers: object) -> bool:
+    return all(isinstance(number, int) for number in numbers)
 
 
 def prepare(db: sqlite3.Connection) -> None:
@@ -84,7 +110,8 @@ class Volume:
     @property
     def before(self) -> Head:
         """The row that the first one here follows; number 0 and no hash where the journal begins."""
-        return base(self._db, self.path)
+        with explaining(self.path, self.advice):
+            return base(self._db, self.path)
 
     def rows(self, after: int = 0, *, since: int | None = None, until: int | None = None) -> Iterator[Kept]:
         """Rows with a number above `after`, in order; with since <= recorded_at < until (ns) if those are given."""
@@ -95,11 +122,27 @@ class Volume:
         with explaining(self.path, self.advice):
             yield from map(Kept._make, self._db.execute(query, (after, *values)))
 
-    def lowest(self, after: int, through: int, since: int, until: int) -> int | None:
-        """The lowest number above `after`, up to `through`, of a row with since <= recorded_at < until (ns); looks through all of that span."""
+    def span(self, after: int, since: int, until: int, through: int = END) -> tuple[int, int]:
+        """The lowest and the highest number above `after`, up to `through`, of rows with since <= recorded_at < until (ns); zeros for none."""
         where = "recorded_at >= ? AND recorded_at < ? AND sequence > ? AND sequence <= ?"
-        found: int | None = self._row(f"SELECT min(sequence) FROM journal INDEXED BY journal_at WHERE {where}", since, until, after, through)[0]  # noqa: S608
-        return found
+        query = f"SELECT coalesce(min(sequence), 0), coalesce(max(sequence), 0) FROM journal INDEXED BY journal_at WHERE {where}"  # noqa: S608
+        first, last = self._row(query, since, until, after, through)
+        return first, last
+
+    def hash_before(self, sequence: int) -> bytes:
+        """The hash that the row of this number follows."""
+        found = self._row("SELECT hash FROM journal WHERE sequence < ? ORDER BY sequence DESC LIMIT 1", sequence)
+        return bytes(found[0]) if found else self.before.hash
+
+    def messages(self, after: int, through: int) -> Iterator[tuple[int, bytes, str, str]]:
+        """Messages to people about events with these numbers: the number, the notice, what became of it, and the far side's words. Of the live file only."""
+        query = "SELECT number, notice, state, words FROM outbox WHERE number > ? AND number <= ? AND kind != 'publish' ORDER BY number, due, rowid"
+        with explaining(self.path, self.advice):
+            yield from self._db.execute(query, (after, through))
+
+    def first(self) -> int:
+        """The lowest number; 0 if there is none."""
+        return int(self._row("SELECT coalesce(min(sequence), 0) FROM journal")[0])
 
     def last(self, below: int = END) -> int:
         """The highest number below this one; 0 if there is none."""
@@ -118,7 +161,10 @@ class Volume:
     def heads(self) -> list[Head]:
         """The signed heads, in order."""
         with explaining(self.path, self.advice):
-            return [Head(*found) for found in self._db.execute("SELECT sequence, hash, at, key, signature FROM heads ORDER BY sequence")]
+            found = [Head(*values) for values in self._db.execute("SELECT sequence, hash, at, key, signature FROM heads ORDER BY sequence")]
+        if not all(isinstance(head.key, str) and isinstance(head.hash, bytes) and isinstance(head.signature, bytes) and _whole(head.at) for head in found):
+            raise Permanent(f"{self.path} is damaged: a signed head cannot be read; {self.advice}")
+        return found
 
     def damage(self) -> str | None:
         """What SQLite's own check of the whole file says first, or None."""
@@ -180,7 +226,7 @@ def open_closed(path: Path) -> Closed:
 def closed_paths(journal: Path) -> list[Path]:
     """The closed files beside a journal, in the order of their rows. Raises Transient or Permanent."""
     found = []
-    for path in (journal.parent / FOLDER).glob("[!.]*.db"):
+    for path in (journal.parent / FOLDER).glob(YEARS):
         with contextlib.suppress(FileNotFoundError):
             found.append((statement_of(path).first, path))
     return [path for _, path in sorted(found)]
@@ -202,21 +248,34 @@ def _statement(path: Path, _inode: int, _changed: int) -> Statement:
         closed.close()
 
 
+@contextlib.contextmanager
+def opened(journal: Path, since: int = -END, until: int = END) -> Iterator[list[tuple[Volume, int]]]:
+    """Every file, in the order of its rows, with the number up to which rows are in the one before it.
+
+    Closed files are left out if nothing in them was recorded in since <= recorded_at < until (ns). Raises Transient or Permanent.
+    """
+    with contextlib.ExitStack() as stack:
+        # what is closed and deleted after the live file was opened is still seen in it
+        live = stack.enter_context(contextlib.closing(open_live(journal)))
+        found: list[tuple[Volume, int]] = []
+        reached = 0
+        for path in closed_paths(journal):
+            with contextlib.suppress(FileNotFoundError):
+                said = statement_of(path)
+                if said.since < until and said.until >= since:
+                    found.append((stack.enter_context(contextlib.closing(open_closed(path))), reached))
+                reached = said.last
+        yield [*found, (live, reached)]
+
+
 def rows(journal: Path, since: int, until: int) -> Iterator[Kept]:
     """Rows of events with since <= recorded_at < until (ns), by number, from every file; what the journal notes for itself is left out.
 
     Read beside a running gateway. Raises Transient or Permanent.
     """
-    with contextlib.closing(open_live(journal)) as live:
-        reached = 0
-        for path in closed_paths(journal):
-            # what is closed and deleted after the live file was opened is still seen in it
-            with contextlib.suppress(FileNotFoundError), contextlib.closing(open_closed(path)) as closed:
-                said = closed.statement
-                if said.since < until and said.until >= since:
-                    yield from filter(_is_event, closed.rows(reached, since=since, until=until))
-                reached = said.last
-        yield from filter(_is_event, live.rows(reached, since=since, until=until))
+    with opened(journal, since, until) as files:
+        for volume, after in files:
+            yield from filter(_is_event, volume.rows(after, since=since, until=until))
 
 
 def _is_event(row: Kept) -> bool:
@@ -224,11 +283,20 @@ def _is_event(row: Kept) -> bool:
     return row.site != ""
 
 
+def digest(path: Path) -> str:
+    """SHA-256 of a file as `sha256sum` prints it. Raises Transient."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Transient(f"cannot read {path}: {error.strerror or error}") from error
+
+
 def base(db: sqlite3.Connection, path: Path) -> Head:
     """What the first row of the live file follows. Raises Permanent, or what the library raises."""
     found = db.execute("SELECT value FROM meta WHERE name = ?", (BASE,)).fetchone()
     try:
-        return read_head(found[0]) if found else Head(0, b"")
+        return read_head(str(found[0])) if found else Head(0, b"")
     except Unreadable as error:
         raise Permanent(f"{path} is damaged: nobody can tell what its first row follows; {SALVAGE}") from error
 
@@ -238,13 +306,18 @@ def explaining(path: Path, advice: str = SALVAGE) -> Iterator[None]:
     """Errors of the library as what they mean to the caller, and what to do where the file is damaged."""
     try:
         yield
-    except sqlite3.Error as error:
-        raise _advised(sqlite.explained(error, path), advice) from error
-    except Permanent as error:
-        if isinstance(error.__cause__, sqlite3.Error):
-            raise _advised(error, advice) from error.__cause__
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise _explained(error, path, advice) from error
+    except HazgateError as error:
+        if isinstance(error.__cause__, sqlite3.Error) and not str(error).endswith(advice):
+            raise _explained(error.__cause__, path, advice) from error.__cause__
         raise
 
 
-def _advised(error: HazgateError, advice: str) -> HazgateError:
-    return Permanent(f"{error}; {advice}") if isinstance(error, Permanent) and not str(error).endswith(advice) else error
+def _explained(error: sqlite3.Error | UnicodeDecodeError, path: Path, advice: str) -> HazgateError:
+    # a table or a column that is not there, or whose name is no text, was there once: our own words are always the same
+    # (Python's own complaint about text that is none has no code)
+    if isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR:
+        return Permanent(f"{path} is damaged: {' '.join(str(error).split())}; {advice}")
+    found = sqlite.explained(error, path)
+    return Permanent(f"{found}; {advice}") if isinstance(found, Permanent) else found

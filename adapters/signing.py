@@ -72,34 +72,45 @@ def open_key(path: Path) -> Key:
     try:
         if not path.exists():
             _write(path, _pem("PRIVATE KEY", _PRIVATE + os.urandom(_LENGTH)), 0o600)
-        found = _blocks(path.read_text(encoding="ascii", errors="replace"), "PRIVATE KEY", _PRIVATE)
     except OSError as error:
-        say = f"cannot read or make {path}, the key that signs the journal's heads: {error.strerror or error}"
-        raise Permanent(f"{say}; name a place outside data_dir that the gateway may write, journal: {{key: PATH}}") from error
-    if len(found) != 1:
-        raise Permanent(f"{path} holds no Ed25519 key in PEM form; put the gateway's key back, or move the file away for a new one")
-    key = Key(found[0], trusted(path))
+        raise _refused(path, error) from error
+    key = read_key(path)
     with contextlib.suppress(OSError):  # a key in a place that cannot be written was put there by hand, its public half too if anybody wants it
         _publish(path, key)
     return key
 
 
-def trusted(path: Path) -> Mapping[str, bytes]:
-    """The public halves of the key at `path` and of earlier ones, by id; empty if there are none. Raises Permanent for what cannot be read."""
+def read_key(path: Path) -> Key:
+    """Read the key. Raises Permanent with what to do."""
     try:
-        text = public_path(path).read_text(encoding="ascii", errors="replace")
-    except FileNotFoundError:
-        return {}
+        found = _blocks(path.read_text(encoding="ascii", errors="replace"), "PRIVATE KEY", _PRIVATE)
     except OSError as error:
-        raise Permanent(f"cannot read {public_path(path)}: {error.strerror or error}") from error
-    return {key_id(public): public for public in _blocks(text, "PUBLIC KEY", _PUBLIC)}
+        raise _refused(path, error) from error
+    if len(found) != 1:
+        raise Permanent(f"{path} holds no Ed25519 key in PEM form; put the gateway's key back, or move the file away for a new one")
+    return Key(found[0], _published(path))
+
+
+def _refused(path: Path, error: OSError) -> Permanent:
+    say = f"cannot read or make {path}, the key that signs the journal's heads: {error.strerror or error}"
+    return Permanent(f"{say}; name a place outside data_dir that the gateway may write, journal: {{key: PATH}}")
+
+
+def trusted(path: Path) -> Mapping[str, bytes]:
+    """The public halves of the key at `path` and of those before it, by id: all that is needed to verify. Raises Permanent if there are none."""
+    found = dict(_published(path))
+    with contextlib.suppress(Permanent):  # who may not read the private half needs it not
+        found |= read_key(path).trusted
+    if not found:
+        raise Permanent(f"there is no key in {public_path(path)}; put the copy of it there that was kept elsewhere")
+    return found
 
 
 def verified(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether the holder of the key signed the message."""
     try:
         VerifyKey(public).verify(message, signature)
-    except (BadSignatureError, ValueError):
+    except (BadSignatureError, ValueError, TypeError):
         return False
     return True
 
@@ -112,6 +123,17 @@ def key_id(public: bytes) -> str:
 def public_path(path: Path) -> Path:
     """Where the public half of the key at `path` is."""
     return path.with_name(path.name + PUBLIC_SUFFIX)
+
+
+def _published(path: Path) -> dict[str, bytes]:
+    """The public keys beside the private one; none if there is no such file. Raises Permanent for what cannot be read."""
+    try:
+        text = public_path(path).read_text(encoding="ascii", errors="replace")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise Permanent(f"cannot read {public_path(path)}: {error.strerror or error}") from error
+    return {key_id(public): public for public in _blocks(text, "PUBLIC KEY", _PUBLIC)}
 
 
 def _publish(path: Path, key: Key) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -83,14 +84,17 @@ def copy(db: sqlite3.Connection, to: Path) -> None:
 def open_reader(path: Path, version: int) -> sqlite3.Connection:
     """Open an existing file beside its writer; nothing can be changed through it. Raises as `open_file` does."""
     try:
-        db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=1.0)
-        known = _version(db, path, version)
+        with contextlib.ExitStack() as refused:
+            named = f"file:{quote(str(path))}?mode=ro"
+            db = refused.enter_context(contextlib.closing(sqlite3.connect(named, uri=True, isolation_level=None, check_same_thread=False, timeout=1.0)))
+            known = _version(db, path, version)
+            if not known:
+                raise Transient(f"{path} holds nothing yet")
+            if known < version:
+                raise Transient(f"{path} is of an older version of hazgate (schema {known}); the gateway migrates it when it starts")
+            refused.pop_all()
     except sqlite3.Error as error:
         raise explained(error, path) from error
-    if not known:
-        raise Transient(f"{path} holds nothing yet")
-    if known < version:
-        raise Transient(f"{path} is of an older version of hazgate (schema {known}); the gateway migrates it when it starts")
     return db
 
 
@@ -104,7 +108,6 @@ def explained(error: sqlite3.Error, path: Path) -> Transient | Permanent:
 def _version(db: sqlite3.Connection, path: Path, version: int) -> int:
     found = int(db.execute("PRAGMA user_version").fetchone()[0])
     if found > version:
-        db.close()
         raise Permanent(f"{path} was written by a newer version of hazgate (schema {found}; this one knows {version})")
     return found
 

@@ -19,7 +19,8 @@ from typing import Any, BinaryIO, Final
 
 from adapters import snapshot
 from adapters.codecs.alarm_json import time_text
-from adapters.journal_files import FOLDER
+from adapters.journal_files import FOLDER, YEARS
+from adapters.journal_salvage import STAGING
 from adapters.lock import DirectoryLock, InUse
 from alerts.ports import HazgateError, Permanent, Transient
 from gateway.archive import SPOOL
@@ -28,7 +29,6 @@ from gateway.history import PIECE, READINGS, Remote
 MANIFEST: Final = "backup.json"
 JOURNAL: Final = "journal.db"
 SCHEMA: Final = 1
-_YEARS: Final = "[!.]*.db"
 RESTORING: Final = ".restoring"
 """Folder in `data_dir` in which a restore is prepared; a gateway refuses to start while it is there."""
 
@@ -91,14 +91,16 @@ def restore(source: Path, data_dir: Path, gateway: str) -> Made:
 
 
 def refuse_unfit(data_dir: Path) -> None:
-    """Raise Permanent if a restore into this directory broke off, or if it was in use and its journal is gone.
+    """Raise Permanent if a restore into this directory or a salvage in it broke off, or if it was in use and its journal is gone.
 
     A new journal would know of no alarm that stands, and give numbers again that people were told.
     """
     if (data_dir / RESTORING).exists():
         raise Permanent(f"a restore into {data_dir} broke off; empty it and restore again")
+    if (data_dir / STAGING).exists():
+        raise Permanent(f"a salvage of the journal in {data_dir} broke off; let `hazgate journal salvage` finish it")
     journal = data_dir / JOURNAL
-    if not (journal.exists() and journal.stat().st_size) and ((data_dir / SPOOL).exists() or any((data_dir / FOLDER).glob("*.db"))):
+    if not (journal.exists() and journal.stat().st_size) and ((data_dir / SPOOL).exists() or any((data_dir / FOLDER).glob(YEARS))):
         raise Permanent(f"{journal} is gone; put it back from a backup, or move {data_dir} away to begin anew")
 
 
@@ -110,7 +112,7 @@ def _put(source: Path, files: dict[str, tuple[int, str]], data_dir: Path) -> Non
         shutil.copyfile(source / name, staging / name)
         if _digest(staging / name) != tuple(expected):
             raise Permanent(f"{source / name} is not what the backup wrote: its size or digest differs")
-    for path in (staging / FOLDER).glob(_YEARS):
+    for path in (staging / FOLDER).glob(YEARS):
         path.chmod(0o440)
     for folder in (staging / READINGS, staging / FOLDER, staging):
         if folder.exists():
@@ -165,7 +167,7 @@ def _closed_years(data_dir: Path) -> Iterator[Mapping[str, BinaryIO]]:
     """The journal's closed files, open: one that is given up while the journal is copied, which then does not say so, is still read."""
     with contextlib.ExitStack() as stack:
         opened = {}
-        for path in (data_dir / FOLDER).glob(_YEARS):
+        for path in (data_dir / FOLDER).glob(YEARS):
             with contextlib.suppress(FileNotFoundError):
                 opened[path.name] = stack.enter_context(path.open("rb"))
         yield opened
@@ -177,7 +179,7 @@ def _copy_years(years: Mapping[str, BinaryIO], data_dir: Path, target: Path) -> 
     for name, source in years.items():
         with (target / FOLDER / name).open("wb") as file:
             shutil.copyfileobj(source, file)
-    for path in (data_dir / FOLDER).glob(_YEARS):
+    for path in (data_dir / FOLDER).glob(YEARS):
         if path.name not in years:
             shutil.copyfile(path, target / FOLDER / path.name)
 

@@ -17,7 +17,7 @@ from typing import Final
 from adapters import journal_closing as closing
 from adapters.codecs.chain import Note, Statement
 from adapters.journal import Entry, Journal, Row
-from adapters.journal_files import FOLDER, statement_of
+from adapters.journal_files import FOLDER, digest, statement_of
 from adapters.signing import Sealer
 from alerts.command import Numbers
 from alerts.ports import HazgateError
@@ -134,8 +134,8 @@ class Years:
 
     async def _note(self, note: Note, name: str, path: Path, said: Statement, now: int) -> None:
         """Write into the journal what becomes of a file: by its digest and its statement anybody can tell later which it was."""
-        digest = await asyncio.to_thread(closing.digest, path)
-        body = json.dumps({"file": f"{FOLDER}/{path.name}", "sha256": digest} | said.plain).encode()
+        seen = {"file": f"{FOLDER}/{path.name}", "sha256": await asyncio.to_thread(digest, path)}
+        body = json.dumps(seen | said.plain).encode()
         row = Row(self._numbers.take(), "", "", note, now, now, None, body)
         self._said[name] = said.head.hex()
         await self._journal.commit(Entry(rows=[row], meta={name: self._said[name]}))

@@ -6,15 +6,17 @@ Everything here can be computed again with common tools; docs/journal.md shows h
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any, Final
 
 MILLISECOND: Final = 1_000_000
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _KINDS: Final[dict[Any, Callable[[Any], Any]]] = {"int": int, "str": str, "bytes": bytes.fromhex}
 _HEAD: Final = re.compile(r"([0-9]{1,18})\.([0-9a-f]{64})(?:\.([0-9]{1,15})\.([0-9a-f]{16})\.([A-Za-z0-9_-]{86}))?")
 
@@ -57,6 +59,28 @@ def _written(value: object) -> tuple[bytes, bytes]:
         case None:
             return b"n", b""
     return b"?", repr(value).encode()
+
+
+def line(columns: Sequence[Any], digest: bytes) -> bytes:
+    """A row as a line of JSON for people and programs outside, times with all their digits.
+
+    A body that is JSON on one line, as all are that this program writes, stands there byte for byte as the last value,
+    so that the row's hash can be computed again from the line; any other one stands there in base64, as `base64`.
+    """
+    sequence, site, alarm, event, at, recorded_at, key, body = columns
+    named = {"sequence": sequence, "site": site, "alarm": alarm, "event": event, "at": exact(at), "recorded_at": exact(recorded_at), "key": key}
+    start = json.dumps(named | {"hash": digest.hex()}, ensure_ascii=True)[:-1].encode()
+    try:
+        plain = b"\n" not in body and isinstance(json.loads(body.decode()), dict)
+    except (ValueError, RecursionError):
+        plain = False
+    return start + (b', "body": %b}' % body if plain else b', "base64": "%b"}' % base64.b64encode(body))
+
+
+def exact(at: int) -> str:
+    """A time in ns as RFC 3339, UTC, with nine digits of the second."""
+    seconds, rest = divmod(at, 1_000_000_000)
+    return f"{_EPOCH + dt.timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ async def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path, 
     with monkeypatch.context() as patched:
         patched.setattr(journal_files, "SCHEMA", 3)
         patched.setattr(journal_files, "STEPS", {2: "DELETE FROM journal; INSERT INTO nowhere VALUES (1);"})
-        with pytest.raises(Transient, match="nowhere"):
+        with pytest.raises(Permanent, match="nowhere"):
             Journal(path)
     async with running(path) as journal:
         assert journal.recover().last == 1

@@ -4,139 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import hashlib
-import json
 import shutil
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.apps import gateway_file
-from support.journals import KEY, NAME, Hand, crashed, row, running, sealer, seen
+from support.journals import KEY, NAME, Hand, row, running, sealer, seen
 from support.sites import sensor, site
+from support.years import NOW, PER_YEAR, THREE_YEARS, YEAR, Life, chained, events, kept, lived, moment, notes, small_steps
 
-from adapters import journal_closing, journal_tail, snapshot
-from adapters.codecs.chain import Note, link, read_statement
-from adapters.journal import Entry, Journal, Row
-from adapters.journal_files import Kept, closed_paths, open_closed, open_live, rows, statement_of
-from adapters.signing import Key, Sealer, verified
+from adapters import journal_closing, snapshot
+from adapters.codecs.chain import Note, read_statement
+from adapters.journal import Entry, Row
+from adapters.journal_files import closed_paths, open_closed, open_live, rows, statement_of
+from adapters.signing import Key, verified
 from adapters.spool import Spool
-from alerts.command import Numbers
 from alerts.ports import Permanent
-from alerts.reading import SECOND
 from alerts.register import Register
 from gateway.backup import back_up, restore
-from gateway.settings import Gateway
-from gateway.years import Years
-
-DAY = 86_400 * SECOND
-YEAR = 365 * DAY
-PER_YEAR = 6
-
-
-def moment(year: int, month: int = 1, day: int = 1) -> int:
-    """UTC midnight, ns."""
-    return int(dt.datetime(year, month, day, tzinfo=dt.UTC).timestamp()) * SECOND
-
-
-NOW = moment(2027, 1, 3)
-THREE_YEARS = [row(n, moment(2024 + (n - 1) // PER_YEAR, 1 + (n - 1) % PER_YEAR * 2, 5)) for n in range(1, 3 * PER_YEAR + 1)]
 
 
 @pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a few rows take several steps."""
-    monkeypatch.setattr(journal_closing, "AT_ONCE", 4)
-    monkeypatch.setattr(journal_tail, "PRUNED_AT_ONCE", 4)
-    monkeypatch.setattr(journal_tail, "SEALED_EVERY", 5)
-
-
-async def lived(path: Path, given: Sequence[Row], *, through: int | None = 1000) -> None:
-    """A journal that has these rows, and a checkpoint of detection that was taken after row `through`."""
-    async with running(path, sealer()) as journal:
-        await journal.commit(Entry(rows=list(given)))
-        await journal.commit(Entry(alarms={("north", "GT-1.high"): b"record"}, checkpoint=None if through is None else (7, NOW, seen(through))))
-
-
-class Life:
-    """One run of a gateway on the folder, as far as the journal is concerned."""
-
-    def __init__(self, folder: Path, now: int, keep: int = 3 * YEAR, by: Sealer | None = None) -> None:
-        self.journal = Journal(folder / NAME, by or sealer())
-        recovered = self.journal.recover()
-        settings = Gateway.model_validate(gateway_file() | {"data_dir": folder, "keep": {"alarms": keep}})
-        self.folder = folder
-        self.numbers = Numbers(recovered.last)
-        self.years = Years(settings, self.journal, by or sealer(Hand(now)), self.numbers, recovered.meta)
-        self.now = now
-
-    async def run(self, pause: Callable[[str], Awaitable[None]] | None = None) -> list[str]:
-        """Do what is due; what was done. `pause` is called after each step."""
-        done: list[str] = []
-
-        async def note(step: str) -> None:
-            done.append(step)
-            if pause is not None:
-                await pause(step)
-
-        await self.journal.start()
-        try:
-            await self.years.tend(self.now, note)
-        finally:
-            await self.journal.stop()
-        return done
-
-    async def until_killed(self, steps: int, to: Path) -> list[str]:
-        """The same, killed after so many steps: what is on the disk then is in the folder `to`."""
-        left = [steps]
-
-        async def kill(_step: str) -> None:
-            left[0] -= 1
-            if not left[0]:
-                crashed(self.folder, to)
-                raise Killed
-
-        with contextlib.suppress(Killed):
-            return await self.run(kill)
-        return []
-
-
-class Killed(Exception):
-    """The gateway is gone."""
-
-
-def kept(folder: Path) -> list[Kept]:
-    """Every row of every file, as they stand there: what stands in two is here twice."""
-    found: list[Kept] = []
-    for path in closed_paths(folder / NAME):
-        with contextlib.closing(open_closed(path)) as closed:
-            found += closed.rows()
-    with contextlib.closing(open_live(folder / NAME)) as live:
-        return [*found, *live.rows()]
-
-
-def events(found: Sequence[Kept]) -> list[int]:
-    """Numbers of what is no note of the journal's own."""
-    return [each.sequence for each in found if each.site]
-
-
-def chained(found: Sequence[Kept]) -> bool:
-    """Whether each follows the one before it, from the beginning."""
-    reached = b""
-    for each in found:
-        reached = link(reached, each[:-1])
-        if reached != each.hash:
-            return False
-    return True
-
-
-def notes(folder: Path, note: Note) -> list[dict[str, object]]:
-    """What the journal noted of that kind."""
-    return [json.loads(each.body) for each in kept(folder) if each.event == note]
+def _small() -> Iterator[None]:
+    with small_steps():
+        yield
 
 
 async def test_years_that_are_over_are_closed_signed_and_gone_from_the_live_file(tmp_path: Path) -> None:
@@ -164,7 +59,7 @@ async def test_years_that_are_over_are_closed_signed_and_gone_from_the_live_file
     assert await again.run() == [], "and then there is nothing to do"
 
 
-def whole(folder: Path, wanted: Sequence[Row]) -> None:
+def assert_whole(folder: Path, wanted: Sequence[Row]) -> None:
     """Every row is there once, in one chain, and every file is noted once."""
     found = kept(folder)
     assert chained(found)
@@ -183,7 +78,7 @@ async def test_a_crash_after_any_step_loses_and_doubles_nothing(steps: int, tmp_
     assert sorted(set(events(kept(tmp_path / "b")))) == wanted
     assert [each.sequence for each in rows(tmp_path / "b" / NAME, 0, 2**62)] == wanted, "it is also read as one while it is half done"
     await Life(tmp_path / "b", NOW).run()
-    whole(tmp_path / "b", THREE_YEARS)
+    assert_whole(tmp_path / "b", THREE_YEARS)
     assert [path.name for path in closed_paths(tmp_path / "b" / NAME)] == ["2024.db", "2025.db", "2026.db"]
 
 
@@ -209,7 +104,7 @@ def test_one_crash_after_another_loses_and_doubles_nothing(crashes: list[int], t
         await Life(at, NOW).run()
         return at
 
-    whole(asyncio.run(live()), THREE_YEARS)
+    assert_whole(asyncio.run(live()), THREE_YEARS)
 
 
 async def test_readers_see_the_journal_as_one_while_rows_are_deleted(tmp_path: Path) -> None:
@@ -233,7 +128,7 @@ async def test_commits_go_on_between_any_two_steps(tmp_path: Path) -> None:
         await life.journal.commit(Entry(rows=[added[-1]]))
 
     await life.run(commit)
-    whole(tmp_path, [*THREE_YEARS, *added])
+    assert_whole(tmp_path, [*THREE_YEARS, *added])
 
 
 @pytest.mark.parametrize(
@@ -254,7 +149,7 @@ async def test_a_year_is_closed_although_nothing_has_happened_since(tmp_path: Pa
     await lived(tmp_path / NAME, THREE_YEARS[:PER_YEAR])
     await Life(tmp_path, moment(2025, 1, 2)).run()
     assert [path.name for path in closed_paths(tmp_path / NAME)] == ["2024.db"]
-    whole(tmp_path, THREE_YEARS[:PER_YEAR])
+    assert_whole(tmp_path, THREE_YEARS[:PER_YEAR])
 
 
 async def test_rows_of_a_clock_gone_wrong_go_with_those_around_them(tmp_path: Path) -> None:
@@ -263,7 +158,7 @@ async def test_rows_of_a_clock_gone_wrong_go_with_those_around_them(tmp_path: Pa
     await lived(tmp_path / NAME, wrong)
     assert await Life(tmp_path, moment(2025, 12, 30)).run() != []
     await Life(tmp_path, NOW).run()
-    whole(tmp_path, wrong)
+    assert_whole(tmp_path, wrong)
     found = [(path.name, statement_of(path).first) for path in closed_paths(tmp_path / NAME)]
     assert found == [("2024.db", 1), ("2025.db", 7), ("2026.db", 13)]
 
@@ -275,7 +170,7 @@ async def test_a_clock_that_was_years_ahead_makes_two_files_of_a_year_and_loses_
         await journal.commit(Entry(rows=[row(10, moment(2024, 8)), row(11, moment(2025, 1))], checkpoint=(9, NOW, seen(11))))
     await Life(tmp_path, moment(2025, 2)).run()
     assert [path.name for path in closed_paths(tmp_path / NAME)] == ["2024.db", "2024-2.db"]
-    whole(tmp_path, [*THREE_YEARS[:3], row(10), row(11)])
+    assert_whole(tmp_path, [*THREE_YEARS[:3], row(10), row(11)])
 
 
 async def test_damage_is_not_closed_into_a_file_and_nothing_is_deleted(tmp_path: Path) -> None:
@@ -322,7 +217,7 @@ async def test_files_that_were_kept_long_enough_go_one_at_a_time_and_the_journal
 
 
 async def test_a_clock_that_is_years_ahead_takes_no_more_than_one_file_a_day_and_none_in_the_first_hour(tmp_path: Path) -> None:
-    await lived(tmp_path / NAME, THREE_YEARS)
+    await lived(tmp_path / NAME, THREE_YEARS, through=18)
     await Life(tmp_path, NOW).run()
     life = Life(tmp_path, moment(2040))
     await life.journal.start()
@@ -369,7 +264,7 @@ async def test_a_backup_at_any_time_holds_every_row_and_a_restored_gateway_uses_
     life = Life(tmp_path / "restored", NOW)
     assert life.numbers.last >= snapshot.PASSED_OVER
     await life.run()
-    whole(tmp_path / "restored", THREE_YEARS)
+    assert_whole(tmp_path / "restored", THREE_YEARS)
 
 
 async def test_a_year_that_is_given_up_while_a_backup_is_made_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,4 +284,4 @@ async def test_a_year_that_is_given_up_while_a_backup_is_made_is_in_it(tmp_path:
     monkeypatch.setattr(snapshot, "take", take_then_forget)
     back_up(tmp_path / "a", "north-01", tmp_path / "backup", NOW)
     restore(tmp_path / "backup", tmp_path / "restored", "north-01")
-    whole(tmp_path / "restored", THREE_YEARS)
+    assert_whole(tmp_path / "restored", THREE_YEARS)

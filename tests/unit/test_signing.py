@@ -77,8 +77,16 @@ def test_a_place_that_cannot_be_written_is_one_sentence_that_says_what_to_do(tmp
 
 def test_of_a_public_file_what_is_a_key_counts(tmp_path: Path) -> None:
     path = tmp_path / "journal.key"
-    assert trusted(path) == {}
     public_path(path).write_text("-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\nremarks\n")
-    assert trusted(path) == {}
+    with pytest.raises(Permanent, match=r"there is no key in .*journal\.key\.pub; put the copy of it there"):
+        trusted(path)
     key = open_key(path)
     assert trusted(path) == {key.id: key.public}
+
+
+def test_to_verify_the_public_half_is_enough(tmp_path: Path) -> None:
+    path = tmp_path / "journal.key"
+    key = open_key(path)
+    path.unlink()
+    assert trusted(path) == {key.id: key.public}
+    assert not path.exists(), "who verifies makes no key"

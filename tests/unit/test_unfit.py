@@ -6,16 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from adapters.journal_salvage import STAGING
 from alerts.ports import Permanent
 from gateway.backup import RESTORING, refuse_unfit
 
 
-@pytest.mark.parametrize("there", [("spool.db",), ("journal/2026.db",), ("spool.db", "journal.db"), (f"{RESTORING}/x", "journal.db")])
+@pytest.mark.parametrize(
+    "there", [("spool.db",), ("journal/2026.db",), ("spool.db", "journal.db"), (f"{RESTORING}/x", "journal.db"), (f"{STAGING}/x", "journal.db")]
+)
 def test_a_directory_whose_journal_is_gone_or_half_there_is_refused(there: tuple[str, ...], tmp_path: Path) -> None:
     for name in there:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    with pytest.raises(Permanent, match=r"is gone; put it back from a backup|broke off; empty it"):
+    with pytest.raises(Permanent, match=r"is gone; put it back from a backup|broke off; (empty it|let `hazgate journal salvage`)"):
         refuse_unfit(tmp_path)
 
 
