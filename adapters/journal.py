@@ -1,51 +1,35 @@
 """Journal and outbox: what happened to every alarm, and what still has to be told, in one SQLite file.
 
 A transition, the alarm's record, the state of its escalation and the messages it causes are one transaction. Rows
-are only ever added; each carries SHA-256 over its predecessor's hash, its number and its body, so that a changed or
-missing row shows. This process is the only writer; commits run in one thread of their own and group whatever came
-while the last one ran.
+are only ever added; each carries a hash over its predecessor's and all of its columns, and every now and then the last
+one is signed, so that a changed or missing row shows. This process is the only writer; commits run in one thread of
+their own and group whatever came while the last one ran.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import contextlib
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Final
 
-from adapters import sqlite
+from adapters import journal_files, sqlite
+from adapters.codecs.chain import Head
+from adapters.journal_files import explaining
+from adapters.journal_tail import RESERVED, Sealer, Tail
 
-SCHEMA: Final = 1
-STEPS: Final[Mapping[int, str]] = {}
-"""Schema number → SQL that makes a file of the next number of it."""
 FORGET_AT_ONCE: Final = 500
 """Messages looked at with one commit: a commit must stay short for an alarm behind it."""
-_TABLES = """
-CREATE TABLE journal(
-    sequence INTEGER PRIMARY KEY, site TEXT, alarm TEXT, event TEXT, at INTEGER, recorded_at INTEGER, key TEXT, body BLOB, hash BLOB
-) STRICT;
-CREATE INDEX journal_at ON journal(recorded_at);
-CREATE TABLE alarms(site TEXT, alarm TEXT, record BLOB, PRIMARY KEY(site, alarm)) STRICT, WITHOUT ROWID;
-CREATE TABLE chains(site TEXT, alarm TEXT, record BLOB, PRIMARY KEY(site, alarm)) STRICT, WITHOUT ROWID;
-CREATE TABLE outbox(
-    key TEXT PRIMARY KEY, number INTEGER, site TEXT, occurrence TEXT, kind TEXT, channel TEXT, target TEXT, body BLOB,
-    retain INTEGER, tier TEXT, due INTEGER, notice BLOB, state TEXT, words TEXT
-) STRICT;
-CREATE INDEX outbox_open ON outbox(number) WHERE state = 'open';
-CREATE INDEX outbox_occurrence ON outbox(occurrence) WHERE state = 'open';
-CREATE TABLE checkpoint(one INTEGER PRIMARY KEY, frame INTEGER, at INTEGER, record BLOB) STRICT;
-CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT) STRICT;
-CREATE TABLE tokens(id TEXT PRIMARY KEY, hash BLOB, person TEXT, created INTEGER, until INTEGER) STRICT;
-"""
 RETRY = (0.2, 1.0, 5.0)
 """Seconds between tries of a commit that failed."""
+RESERVE_WITHIN: Final = 2.0
+"""Seconds that a start waits until numbers are held in reserve on the disk: a disk that refuses keeps nobody from guarding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +106,10 @@ class Entry:
     tokens: list[Token] = field(default_factory=list)
     forget: int = 0
     """Of the oldest messages, settled ones that were due before it (ns) go."""
+    seal: bool = False
+    """Whether the head is signed with it, if there are rows since it was signed last."""
+    closed: int = 0
+    """Rows up to this number are in a closed file; of the oldest of them, some go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +125,9 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What a journal held when it was opened: everything a restart goes on from."""
+    """What a journal held when it was opened: everything a restart goes on from. last: no number up to it is free."""
 
     last: int
-    head: bytes
     alarms: dict[tuple[str, str], bytes]
     chains: dict[tuple[str, str], bytes]
     outgoing: list[Outgoing]
@@ -151,19 +138,25 @@ class Recovered:
 class Journal:
     """The journal of one gateway. `commit` from the loop's thread; everything else says where."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file. Raises Permanent with one sentence for a file that is damaged or of a newer version."""
+    def __init__(self, path: Path, sealer: Sealer | None = None) -> None:
+        """Open or create the file; heads are signed by `sealer`. Raises Permanent with one sentence for a file that is damaged or of a newer version."""
         self._path = path
-        self._connection = sqlite.open_file(path, _TABLES, SCHEMA, STEPS)
+        with explaining(path), contextlib.ExitStack() as refused:
+            self._connection = sqlite.open_file(path, journal_files.TABLES, journal_files.SCHEMA, journal_files.STEPS, journal_files.prepare)
+            refused.callback(self._connection.close)
+            self._tail = Tail(self._connection, path, sealer)
+            refused.pop_all()
+        self._opened = self._tail.end.reserved
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
+        self._reserved = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
-        with _explaining(path):
-            self.head = self._head()
         self.on_trouble: Callable[[str | None], None] = lambda _words: None
         """Told the error's words when commits begin to fail, and None when they succeed again. On the loop."""
+        self.on_sealed: Callable[[Head], None] = lambda _head: None
+        """Told when a head was signed and is on the disk. On the loop."""
         self.took: deque[float] = deque(maxlen=4096)
         """How long the newest commits took, in seconds."""
         self._trying_since: float | None = None
@@ -173,18 +166,24 @@ class Journal:
         """Seconds that the try of a commit that is under way has taken so far; 0 if there is none. On the loop."""
         return 0.0 if self._trying_since is None else asyncio.get_running_loop().time() - self._trying_since
 
-    def _head(self) -> bytes:
-        row = self._connection.execute("SELECT hash FROM journal ORDER BY sequence DESC LIMIT 1").fetchone()
-        return bytes(row[0]) if row else b""
+    @property
+    def last(self) -> int:
+        """The number of the last row on the disk."""
+        return self._tail.end.sequence
+
+    @property
+    def sealed(self) -> Head | None:
+        """The newest signed head, to be given away (`Head.text`); None if nothing was ever signed."""
+        return self._tail.end.sealed
 
     def recover(self) -> Recovered:
-        """Read what a restart needs. Before `start` only. Raises Permanent for a file that is damaged."""
-        with _explaining(self._path):
+        """Hold the file against itself and read what a restart needs. Before `start` only. Raises Permanent for a file that is damaged."""
+        with explaining(self._path):
+            self._tail.check()
             return self._recover()
 
     def _recover(self) -> Recovered:
         db = self._connection
-        last = db.execute("SELECT coalesce(max(sequence), 0) FROM journal").fetchone()[0]
         checkpoint = db.execute("SELECT frame, at, record FROM checkpoint").fetchone()
         columns = "key, number, site, occurrence, kind, channel, target, body, retain, tier, due, notice"
         rows = db.execute(f"SELECT {columns} FROM outbox WHERE state = 'open' ORDER BY number")  # noqa: S608 (a constant)
@@ -193,8 +192,7 @@ class Journal:
             for key, number, site, occurrence, kind, channel, target, body, retain, tier, due, notice in rows
         ]
         return Recovered(
-            last=last,
-            head=self.head,
+            last=self._opened,
             alarms={(site, alarm): record for site, alarm, record in db.execute("SELECT * FROM alarms")},
             chains={(site, alarm): record for site, alarm, record in db.execute("SELECT * FROM chains")},
             outgoing=outgoing,
@@ -204,13 +202,13 @@ class Journal:
 
     def decisions_after(self, sequence: int) -> list[Decision]:
         """What was decided after row `sequence`, in order: what judging the same frames again must not do twice. Before `start` only."""
-        with _explaining(self._path):
+        with explaining(self._path):
             found = self._connection.execute("SELECT site, alarm, event, at, key FROM journal WHERE sequence > ? ORDER BY sequence", (sequence,))
             return [Decision(*row) for row in found]
 
     def tokens(self) -> list[Token]:
         """Every API token. Before `start` only."""
-        with _explaining(self._path):
+        with explaining(self._path):
             return [Token(*row) for row in self._connection.execute("SELECT id, hash, person, created, until FROM tokens")]
 
     async def told(self, site: str, limit: int) -> list[Told]:
@@ -221,11 +219,13 @@ class Journal:
         return await asyncio.to_thread(_told, self._path, site, limit)
 
     async def start(self) -> None:
-        """Begin to commit."""
+        """Begin to commit: first that numbers are held in reserve, and the head of what was found."""
         self._task = asyncio.create_task(self._write(), name="journal-writer")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._reserved.wait(), RESERVE_WITHIN)
 
     async def stop(self) -> None:
-        """Commit what waits, then close the file. A disk that refuses now is asked once more, not for ever."""
+        """Commit what waits, sign the head, then close the file. A disk that refuses now is asked once more, not for ever."""
         self._stopping = True
         self._wake.set()
         if self._task is not None:
@@ -241,22 +241,28 @@ class Journal:
         return future
 
     async def _write(self) -> None:
+        sound = await self._insist([Entry(seal=True)], self._opened + RESERVED)
+        self._reserved.set()
         while not self._stopping or self._waiting:
             await self._wake.wait()
             batch, self._waiting = self._waiting, []
             if not self._stopping:
                 self._wake.clear()
-            if batch and await self._insist([entry for entry, _ in batch]):
+            if batch and (sound := await self._insist([entry for entry, _ in batch])):
                 for _, future in batch:
                     if not future.done():
                         future.set_result(None)
+        if sound:
+            # all that was numbered is on the disk: the next start goes on without a gap
+            await self._insist([Entry(seal=True)], max(self._opened, self.last))
 
-    async def _insist(self, entries: list[Entry]) -> bool:
+    async def _insist(self, entries: list[Entry], reserved: int | None = None) -> bool:
         loop = asyncio.get_running_loop()
         for attempt in range(1_000_000_000):
             try:
                 self._trying_since, began = loop.time(), time.perf_counter()
-                await loop.run_in_executor(self._thread, self._commit, entries)
+                before = self.sealed
+                await loop.run_in_executor(self._thread, self._commit, entries, reserved)
                 self.took.append(time.perf_counter() - began)
                 self._trying_since = None
             except (sqlite3.Error, OverflowError) as error:
@@ -268,25 +274,28 @@ class Journal:
             else:
                 if attempt:
                     self.on_trouble(None)
+                if self.sealed is not None and self.sealed is not before:
+                    self.on_sealed(self.sealed)
                 break
         return True
 
-    def _commit(self, entries: list[Entry]) -> None:
-        db, head = self._connection, self.head
+    def _commit(self, entries: list[Entry], reserved: int | None) -> None:
+        db, tail, end = self._connection, self._tail, self._tail.end
         db.execute("BEGIN IMMEDIATE")
         try:
             for entry in entries:
-                for row in entry.rows:
-                    head = hashlib.sha256(head + row.sequence.to_bytes(8, "big") + row.body).digest()
-                    values = (row.sequence, row.site, row.alarm, row.event, row.at, row.recorded_at, row.key, row.body, head)
-                    db.execute("INSERT INTO journal VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+                end = tail.add(end, entry.rows)
                 self._commit_state(entry)
+                end = tail.seal(end) if entry.seal else end
+                if entry.closed:
+                    tail.prune(entry.closed)
+            end = end if reserved is None else tail.reserve(end, reserved)
             db.execute("COMMIT")
         except (sqlite3.Error, OverflowError):
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
-        self.head = head
+        tail.end = end
 
     def _commit_state(self, entry: Entry) -> None:
         db = self._connection
@@ -314,32 +323,7 @@ class Journal:
         db.executemany("INSERT OR REPLACE INTO tokens VALUES(?, ?, ?, ?, ?)", [astuple(token) for token in entry.tokens])
 
 
-@contextmanager
-def _explaining(path: Path) -> Iterator[None]:
-    """Errors of the library as what they mean to the caller."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise sqlite.explained(error, path) from error
-
-
 def _told(path: Path, site: str, limit: int) -> list[Told]:
-    connection = sqlite.open_reader(path, SCHEMA)
-    try:
+    with contextlib.closing(sqlite.open_reader(path, journal_files.SCHEMA)) as connection, explaining(path):
         query = "SELECT notice, state, words FROM outbox WHERE site = ? AND kind != 'publish' ORDER BY rowid DESC LIMIT ?"
         return [Told(*row) for row in connection.execute(query, (site, limit))]
-    except sqlite3.Error as error:
-        raise sqlite.explained(error, path) from error
-    finally:
-        connection.close()
-
-
-def rows(path: Path, since: int, until: int) -> Iterator[tuple[object, ...]]:
-    """Journal rows (sequence, site, alarm, event, at, recorded_at, body) with since <= recorded_at < until (ns), read beside a running gateway."""
-    connection = sqlite.open_reader(path, SCHEMA)
-    try:
-        query = "SELECT sequence, site, alarm, event, at, recorded_at, body FROM journal WHERE recorded_at >= ? AND recorded_at < ? ORDER BY sequence"
-        with _explaining(path):
-            yield from connection.execute(query, (since, until))
-    finally:
-        connection.close()

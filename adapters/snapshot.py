@@ -10,10 +10,15 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 from adapters import sqlite
+from adapters.journal_tail import RESERVE
 from alerts.ports import Transient
+
+PASSED_OVER: Final = 1_000_000
+"""Numbers of rows that a restored journal leaves to the one that was copied."""
 
 
 def take(spool: Path, journal: Path, folder: Path) -> None:
@@ -25,16 +30,19 @@ def take(spool: Path, journal: Path, folder: Path) -> None:
 
 
 def go_on_after(copied_spool: Path, copied_journal: Path, spool: Path) -> None:
-    """Let the copied spool number its next frame after all that the living one has made by now.
+    """Let the copied spool number its next frame after all that the living one has made by now, and the copied journal its next row likewise.
 
     Day files that were copied after it may name such frames as drained, and the journal's checkpoint may cover them;
-    were their numbers given again, new readings would be taken for old ones. Raises Transient or Permanent.
+    were their numbers given again, new readings would be taken for old ones. Of rows, people are told the numbers; how
+    many the living journal will still give is not known, so the copy passes many over. Raises Transient or Permanent.
     """
     with _pinned(copied_journal) as journal, _pinned(spool) as living, _explained(spool):
         covered = journal.execute("SELECT coalesce(max(frame), 0) FROM checkpoint").fetchone()[0]
         following = living.execute("SELECT next FROM totals").fetchone()[0]
     with _explained(copied_spool), contextlib.closing(sqlite3.connect(copied_spool, isolation_level=None)) as db:
         db.execute("UPDATE totals SET next = max(next, ?, ?)", (following, covered + 1))
+    with _explained(copied_journal), contextlib.closing(sqlite3.connect(copied_journal, isolation_level=None)) as db:
+        db.execute("UPDATE meta SET value = CAST(value + ? AS TEXT) WHERE name = ?", (PASSED_OVER, RESERVE))
 
 
 @contextlib.contextmanager

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 from alerts.ports import Permanent, Transient
 
+_LEAST = 512
+"""Bytes of the smallest page: no file of the library that is not empty is shorter."""
 
-def open_file(path: Path, schema: str, version: int, steps: Mapping[int, str]) -> sqlite3.Connection:
+
+def open_file(
+    path: Path, schema: str, version: int, steps: Mapping[int, str], functions: Callable[[sqlite3.Connection], None] = lambda _db: None
+) -> sqlite3.Connection:
     """Open a database file for its one writer; create it by `schema` when it is new.
 
     The connection is in autocommit (say BEGIN yourself) and may be used from one thread at a time, whichever.
     Every COMMIT that returns has been synced to disk. `steps` says for each older version what makes the next one of
     it; a file of an older version is migrated in one transaction, after a copy `NAME.schemaN` was made beside it.
+    `functions` gives the connection what the steps call.
 
     Raises:
         Permanent: if the file is no database, or was written by a newer version.
@@ -24,10 +31,13 @@ def open_file(path: Path, schema: str, version: int, steps: Mapping[int, str]) -
     """
     created = not path.exists()
     try:
+        if not created and 0 < path.stat().st_size < _LEAST:
+            raise sqlite3.DatabaseError("it was cut off")
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
     except sqlite3.Error as error:
         raise explained(error, path) from error
     try:
+        functions(db)
         _prepare(db, path, schema, version, steps)
     except sqlite3.Error as error:
         db.close()  # a step that failed left its transaction open, and the file locked
@@ -74,14 +84,17 @@ def copy(db: sqlite3.Connection, to: Path) -> None:
 def open_reader(path: Path, version: int) -> sqlite3.Connection:
     """Open an existing file beside its writer; nothing can be changed through it. Raises as `open_file` does."""
     try:
-        db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=1.0)
-        known = _version(db, path, version)
+        with contextlib.ExitStack() as refused:
+            named = f"file:{quote(str(path))}?mode=ro"
+            db = refused.enter_context(contextlib.closing(sqlite3.connect(named, uri=True, isolation_level=None, check_same_thread=False, timeout=1.0)))
+            known = _version(db, path, version)
+            if not known:
+                raise Transient(f"{path} holds nothing yet")
+            if known < version:
+                raise Transient(f"{path} is of an older version of hazgate (schema {known}); the gateway migrates it when it starts")
+            refused.pop_all()
     except sqlite3.Error as error:
         raise explained(error, path) from error
-    if not known:
-        raise Transient(f"{path} holds nothing yet")
-    if known < version:
-        raise Transient(f"{path} is of an older version of hazgate (schema {known}); the gateway migrates it when it starts")
     return db
 
 
@@ -95,7 +108,6 @@ def explained(error: sqlite3.Error, path: Path) -> Transient | Permanent:
 def _version(db: sqlite3.Connection, path: Path, version: int) -> int:
     found = int(db.execute("PRAGMA user_version").fetchone()[0])
     if found > version:
-        db.close()
         raise Permanent(f"{path} was written by a newer version of hazgate (schema {found}; this one knows {version})")
     return found
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 
-from adapters import journal
+from adapters import journal_files
 from alerts.alarm import Alarm, Tier
 from alerts.evidence import OPEN, Evidence
 from alerts.register import Register
@@ -42,16 +42,16 @@ class Alarmed:
 
     def follow(self) -> None:
         """Read what is new in the journal. Some microseconds an event, in whatever thread. Raises Transient or Permanent."""
-        for _, site, alarm, _, _, recorded_at, body in journal.rows(self._path, self._since, _END_OF_TIME):
-            self._since = max(self._since, cast("int", recorded_at))
+        for row in journal_files.rows(self._path, self._since, _END_OF_TIME):
+            self._since = max(self._since, row.recorded_at)
             try:
-                said = _BODY.decode(cast("bytes", body))
+                said = _BODY.decode(row.body)
             except msgspec.DecodeError:
                 continue  # a row that is about no alarm
-            where, source = str(site), str(alarm).rpartition(".")[0]
+            source = row.alarm.rpartition(".")[0]
             until = OPEN if said.active else _ns(said.returned_at or said.raised_at)
             if said.tier is not Tier.BLUE:
-                self._spans[where, str(alarm), said.occurrence] = (where, source, _ns(said.raised_at), until)
+                self._spans[row.site, row.alarm, said.occurrence] = (row.site, source, _ns(said.raised_at), until)
 
     def evidence(self, standing: Iterable[Alarm]) -> Evidence:
         """All that is known, and the alarms that stand, of which the journal may not have heard yet."""

@@ -17,6 +17,7 @@ from adapters.journal import Journal
 from adapters.lock import DirectoryLock
 from adapters.memory import settle
 from adapters.mqtt import LinkState
+from adapters.signing import Sealer, open_key
 from adapters.spool import Spool
 from adapters.systemd import Systemd
 from alerts.alarm import Condition, EventKind
@@ -24,7 +25,7 @@ from alerts.suppress import CANARY
 from gateway import core, faults
 from gateway.admission import Admit
 from gateway.api.server import serve
-from gateway.backup import refuse_half_restored
+from gateway.backup import refuse_unfit
 from gateway.bounded import Bounded
 from gateway.brokering import Broker
 from gateway.brokerside import BrokerSide, Parts
@@ -37,6 +38,7 @@ from gateway.desk import Desk, Tokens
 from gateway.dispatch import Dispatch
 from gateway.drops import DROPPED
 from gateway.faults import Fault
+from gateway.heads import Heads
 from gateway.heartbeat import Heartbeat
 from gateway.losses import ROUND, Losses
 from gateway.pipeline import Pipeline
@@ -55,6 +57,7 @@ from gateway.telling import Telling
 from gateway.turn import Turn
 from gateway.upkeep import DISK, Upkeep
 from gateway.view import REACHABLE, View
+from gateway.years import Years
 
 log = logging.getLogger("hazgate")
 
@@ -83,9 +86,10 @@ class App:
         self.boot = secrets.token_hex(4)
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._lock = DirectoryLock(settings.data_dir)
-        refuse_half_restored(settings.data_dir)
+        refuse_unfit(settings.data_dir)
         reserve = prepare(settings.data_dir)
-        self.journal = Journal(settings.data_dir / "journal.db")
+        self._sealer = Sealer(open_key(settings.journal.key), settings.gateway, self.clock.now)
+        self.journal = Journal(settings.data_dir / "journal.db", self._sealer)
         self._recovered = self.journal.recover()
         self.core = core.build(config, self._recovered, self.began)
         self.spool = Spool.open(settings.data_dir / "spool.db", self.core.register, self.clock)
@@ -129,11 +133,13 @@ class App:
         self.pipeline = Pipeline(stages, self.clock, [] if Fault.DETECT in self.faults else deadlines)
         self.desk = Desk(self.pipeline, self.clock, Tokens(self.journal.tokens()), settings.commands.mqtt)
         self.desk.reply = self.broker.reply
-        self.states = StatePublisher(self.broker.prefix, judged.books, self.clock, self._publish_state)
+        self.states = StatePublisher(self.broker.prefix, judged.books, self.clock, self.broker.show)
         self.checkpoints = Checkpoints(judged, self.journal, self.spool)
         self.watch = SelfWatch(judged.home, judged.gateway, self.clock, self.pipeline.raised)
         self.pulse = Pulse(self.journal, self.spool, self.states, self.watch, self.clock)
-        self.upkeep = Upkeep(settings, self.spool, self.journal, self.watch, self._recovered.meta.get(DISK))
+        self.heads = Heads(self.journal, self.broker.announce)
+        years = Years(settings, self.journal, self._sealer, judged.numbers, self._recovered.meta)
+        self.upkeep = Upkeep(settings, self.spool, self.journal, self.watch, years, self._recovered.meta.get(DISK))
         at_broker = (self.broker, judged, admit, self.pipeline, self.scribe, self.spool, self.journal, self.watch, self.clock)
         self.brokerside = BrokerSide(Parts(*at_broker, self.boot, self.began, self._recovered.meta.get(DROPPED)))
         self.brokerside.on_up = self._on_broker_up
@@ -165,6 +171,7 @@ class App:
             ("http", self.http.start, self.http.stop),
             ("broker", self.broker.start, self.broker.stop),
             ("second connection", self.brokerside.start, self.brokerside.stop),
+            ("journal heads", self.heads.start, self.heads.stop),
             ("service manager", self.service.start, self.service.stop),
             ("canary", self.canary.start, self.canary.stop),
             ("heartbeat", self.heartbeat.start, self.heartbeat.stop),
@@ -220,12 +227,9 @@ class App:
         # until the broker answers, nobody is heard: that is one alarm, not one for each sensor
         self.brokerside.hearing.link_is(LinkState.CONNECTING)
 
-    def _status(self) -> bytes:
-        return status_bytes(online=True, version=version("hazgate"), since=self.began, at=self.clock.now(), boot=self.boot, head=self.journal.head)
-
-    def _publish_state(self, topic: str, body: bytes) -> None:
-        if self.broker.link.state is LinkState.UP:  # without a broker they would only pile up; the first thing a connection brings is the newest one
-            self.broker.publish(topic, body, True, None)
+    def _status(self, online: bool) -> bytes:
+        now, head = self.clock.now(), self.heads.given
+        return status_bytes(online=online, version=version("hazgate"), since=self.began, at=now, boot=self.boot, head=head)
 
     def _after(self, turn: Turn) -> None:
         self.brokerside.hearing.look()

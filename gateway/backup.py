@@ -1,7 +1,7 @@
 """Backup and restore of a data directory, beside a running gateway.
 
-A backup holds everything that had been acknowledged to the broker when it began: spool and journal of one moment, then
-the store's files. What is drained meanwhile is in the spool's copy, in a file's copy, or in both; the marks in the files
+A backup holds everything that had been acknowledged to the broker when it began: spool and journal of one moment, the
+journal's closed years, then the store's files. What is drained meanwhile is in the spool's copy, in a file's copy, or in both; the marks in the files
 say which frames they have, as they do after a crash. `backup.json` is written last, so a backup without it is none.
 """
 
@@ -12,13 +12,15 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from adapters import snapshot
 from adapters.codecs.alarm_json import time_text
+from adapters.journal_files import FOLDER, YEARS
+from adapters.journal_salvage import STAGING
 from adapters.lock import DirectoryLock, InUse
 from alerts.ports import HazgateError, Permanent, Transient
 from gateway.archive import SPOOL
@@ -57,7 +59,9 @@ def back_up(data_dir: Path, gateway: str, target: Path, now: int) -> Made:
     with _explained(target), _source(data_dir) as remote:
         (target / READINGS).mkdir(mode=0o700, parents=True)
         target.chmod(0o700)
-        snapshot.take(data_dir / SPOOL, data_dir / JOURNAL, target)
+        with _closed_years(data_dir) as years:
+            snapshot.take(data_dir / SPOOL, data_dir / JOURNAL, target)
+            _copy_years(years, data_dir, target)
         for name in sorted(path.name for path in (data_dir / READINGS).glob("*.duckdb*")):
             _copy_file(data_dir / READINGS / name, target / READINGS / name, remote)
         snapshot.go_on_after(target / SPOOL, target / JOURNAL, data_dir / SPOOL)
@@ -86,22 +90,36 @@ def restore(source: Path, data_dir: Path, gateway: str) -> Made:
     return Made(len(manifest["files"]), sum(size for size, _ in manifest["files"].values()), manifest["made"])
 
 
-def refuse_half_restored(data_dir: Path) -> None:
-    """Raise Permanent if a restore into this directory broke off."""
+def refuse_unfit(data_dir: Path) -> None:
+    """Raise Permanent if a restore into this directory or a salvage in it broke off, or if it was in use and its journal is gone.
+
+    A new journal would know of no alarm that stands, and give numbers again that people were told.
+    """
     if (data_dir / RESTORING).exists():
         raise Permanent(f"a restore into {data_dir} broke off; empty it and restore again")
+    if (data_dir / STAGING).exists():
+        raise Permanent(f"a salvage of the journal in {data_dir} broke off; let `hazgate journal salvage` finish it")
+    journal = data_dir / JOURNAL
+    if not (journal.exists() and journal.stat().st_size) and ((data_dir / SPOOL).exists() or any((data_dir / FOLDER).glob(YEARS))):
+        raise Permanent(f"{journal} is gone; put it back from a backup, or move {data_dir} away to begin anew")
 
 
 def _put(source: Path, files: dict[str, tuple[int, str]], data_dir: Path) -> None:
     staging = data_dir / RESTORING
     (staging / READINGS).mkdir(parents=True, mode=0o750)
     for name, expected in files.items():
+        (staging / name).parent.mkdir(mode=0o750, exist_ok=True)
         shutil.copyfile(source / name, staging / name)
         if _digest(staging / name) != tuple(expected):
             raise Permanent(f"{source / name} is not what the backup wrote: its size or digest differs")
-    (staging / READINGS).rename(data_dir / READINGS)
-    for name in (JOURNAL, SPOOL):
-        (staging / name).rename(data_dir / name)
+    for path in (staging / FOLDER).glob(YEARS):
+        path.chmod(0o440)
+    for folder in (staging / READINGS, staging / FOLDER, staging):
+        if folder.exists():
+            _sync(folder)
+    for name in (READINGS, FOLDER, JOURNAL, SPOOL):
+        if (staging / name).exists():
+            (staging / name).rename(data_dir / name)
     _sync(data_dir)
     staging.rmdir()
     _sync(data_dir)
@@ -144,6 +162,28 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
+@contextlib.contextmanager
+def _closed_years(data_dir: Path) -> Iterator[Mapping[str, BinaryIO]]:
+    """The journal's closed files, open: one that is given up while the journal is copied, which then does not say so, is still read."""
+    with contextlib.ExitStack() as stack:
+        opened = {}
+        for path in (data_dir / FOLDER).glob(YEARS):
+            with contextlib.suppress(FileNotFoundError):
+                opened[path.name] = stack.enter_context(path.open("rb"))
+        yield opened
+
+
+def _copy_years(years: Mapping[str, BinaryIO], data_dir: Path, target: Path) -> None:
+    """Copy those that were open, and those that were closed since: the copied journal may lack their rows."""
+    (target / FOLDER).mkdir(mode=0o700)
+    for name, source in years.items():
+        with (target / FOLDER / name).open("wb") as file:
+            shutil.copyfileobj(source, file)
+    for path in (data_dir / FOLDER).glob(YEARS):
+        if path.name not in years:
+            shutil.copyfile(path, target / FOLDER / path.name)
+
+
 def _digest(path: Path) -> tuple[int, str]:
     """Size and SHA-256 of a file that is now on the disk."""
     with path.open("rb") as file:
@@ -153,7 +193,7 @@ def _digest(path: Path) -> tuple[int, str]:
 
 
 def _write_manifest(target: Path, manifest: dict[str, Any]) -> None:
-    for folder in (target / READINGS, target):
+    for folder in (target / READINGS, target / FOLDER, target):
         _sync(folder)
     part = target / f".{MANIFEST}.part"
     with part.open("w", encoding="utf-8") as file:

@@ -57,8 +57,8 @@ class Broker:
         self.on_state: Callable[[LinkState, str], None] = lambda *_state: None
         self.backlog: Callable[[], int] = lambda: 0
         """How many readings, and things set aside, have been read and are not durable."""
-        self.status: Callable[[], bytes] = lambda: status_bytes(online=True)
-        """Gives the payload that says this gateway is there."""
+        self.status: Callable[[bool], bytes] = lambda online: status_bytes(online=online)
+        """Gives the payload that says this gateway is there, or that it goes."""
 
     async def start(self) -> None:
         """Begin to connect."""
@@ -70,7 +70,7 @@ class Broker:
         if self._waiting:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._drained.wait(), LAST_ACKNOWLEDGEMENTS)
-        self.publish(self.status_topic, status_bytes(online=False), True, None)
+        self.publish(self.status_topic, self.status(False), True, None)
         self.refusals.stop()
         await self.link.stop()
 
@@ -83,6 +83,15 @@ class Broker:
     def paused(self) -> bool:
         """Whether reading has stopped until something is durable."""
         return self._paused
+
+    def show(self, topic: str, payload: bytes) -> None:
+        """Send, retained, what only counts as it is now. Without a broker it would pile up: the first thing that a connection brings is the newest."""
+        if self.link.state is LinkState.UP:
+            self.publish(topic, payload, True, None)
+
+    def announce(self) -> None:
+        """Say that this gateway is there, as it is now."""
+        self.show(self.status_topic, self.status(True))
 
     def _message(self, topic: str, payload: bytes, retained: bool, token: int) -> None:
         if self._closed:
@@ -110,13 +119,8 @@ class Broker:
 
     def _state(self, state: LinkState, reason: str) -> None:
         log.log(logging.WARNING if reason else logging.INFO, "broker %s%s", state, f": {reason}" if reason else "")
-        if state is LinkState.UP:
-            self.say_status()
+        self.announce()
         self.on_state(state, reason)
-
-    def say_status(self) -> None:
-        """Publish that this gateway is there."""
-        self.publish(self.status_topic, self.status(), True, None)
 
     def publish(self, topic: str, payload: bytes, retain: bool, done: Callable[[], None] | None, tier: Tier = Tier.YELLOW) -> None:
         """Send at QoS 1; `done` on the broker's PUBACK, over reconnects.

@@ -8,9 +8,8 @@ from __future__ import annotations
 import itertools
 import logging
 from pathlib import Path
-from typing import cast
 
-from adapters import journal
+from adapters import journal_files
 from alerts.ports import AlarmEvent, EventStore, HazgateError, Store
 from alerts.reading import SECOND
 
@@ -51,7 +50,7 @@ class Chronicle:
         if self._since is None:
             # with a day to spare, for a clock that was set back: to write an event again changes nothing
             self._since = store.last_event() - AGAIN
-        rows = (row for row in journal.rows(self._path, self._since, _END_OF_TIME) if cast("int", row[0]) > self._sequence)
-        while some := [AlarmEvent(*row) for row in itertools.islice(rows, MANY)]:  # type: ignore[arg-type]  # SQLite's columns have no types
+        rows = (row for row in journal_files.rows(self._path, self._since, _END_OF_TIME) if row.sequence > self._sequence)
+        while some := [AlarmEvent(r.sequence, r.site, r.alarm, r.event, r.at, r.recorded_at, r.body) for r in itertools.islice(rows, MANY)]:
             store.write_events(some)
             self._since, self._sequence = some[-1].recorded_at, some[-1].sequence

@@ -79,9 +79,9 @@ def load_site(path: Path, channels: Mapping[str, str] | None = None) -> Site | l
 def effective_hash(config: Config) -> str:
     """SHA-256, in hexadecimal, of everything the gateway runs on, profiles merged in: equal for files that mean the same.
 
-    Where data_dir and the site files are does not count; secrets count by where they are kept, not by their value.
+    Where data_dir, the journal's key and the site files are does not count; secrets count by where they are kept, not by their value.
     """
-    gateway = config.gateway.model_dump(mode="json", exclude={"data_dir", "sites"})
+    gateway = config.gateway.model_dump(mode="json", exclude={"data_dir": True, "sites": True, "journal": {"key"}})
     whole = {"gateway": gateway, "sites": [site.model_dump(mode="json") for site in config.sites]}
     return hashlib.sha256(json.dumps(whole, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from gateway.config_draft import Draft, Finding
 from gateway.config_names import reserved
 from gateway.config_words import AN_ID, choice, nearest, shown
 from gateway.config_yaml import Document, Keys
-from gateway.settings import CHANNELS, NOT_IN_THIS_VERSION, STORES, Gateway
+from gateway.settings import CHANNELS, NOT_IN_THIS_VERSION, STORES, Gateway, JournalSettings
 
 LEAST: Final = {"readings": "30d", "alarms": "1y"}
 """How long readings and alarms are kept at least, unless somebody says why not."""
@@ -38,7 +39,7 @@ class GatewayDraft(Draft):
             for held, keys in ((self.data, ()), (self.data.get("keep"), ("keep",))):
                 if isinstance(held, dict):
                     self.check_reason(keys, held)
-            for rule in (_ids, _store, _keep, _heartbeat):
+            for rule in (_ids, _store, _keep, _journal, _heartbeat):
                 self.errors(rule(self))
 
     @property
@@ -115,6 +116,12 @@ def _keep(draft: GatewayDraft) -> Iterator[Finding]:
             yield ("keep", key), f"{kept} is less than the {least} for which {key} must be kept; lengthen it or say why in keep.override_reason"
 
 
+def _journal(draft: GatewayDraft) -> Iterator[Finding]:
+    key, data_dir = getattr(draft.values.get("journal"), "key", None), draft.values.get("data_dir")
+    if key is not None and data_dir is not None and Path(os.path.normpath(key)).is_relative_to(os.path.normpath(data_dir)):
+        yield ("journal", "key"), "lies inside data_dir: whoever can change the journal could sign it anew; name a place outside"
+
+
 def _heartbeat(draft: GatewayDraft) -> Iterator[Finding]:
     if draft.values.get("heartbeat") == "none" and not draft.excused(("heartbeat",)):
         yield ("heartbeat",), "none means that nobody notices when this gateway dies; give it a url or say why in override_reason"
@@ -138,10 +145,13 @@ def check_together(draft: GatewayDraft, sites: Mapping[str, Any]) -> None:
 
 
 def _anchored(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The file's data with every path counted from the file's folder: data_dir, certificates and secrets."""
+    """The file's data with every path counted from the file's folder: data_dir, certificates, keys and secrets."""
     whole = {key: _secrets(value, folder) for key, value in data.items()}
     if isinstance(whole.get("data_dir", "./data"), str):
         whole["data_dir"] = str(folder / whole.get("data_dir", "./data"))
+    journal = whole.get("journal", {})
+    if isinstance(journal, dict) and isinstance(journal.get("key", ""), str):
+        whole["journal"] = journal | {"key": str(folder / journal.get("key", JournalSettings().key))}
     broker = whole.get("broker")
     if isinstance(broker, dict):
         whole["broker"] = {key: str(folder / value) if key in ("ca", "cert", "key") and isinstance(value, str) else value for key, value in broker.items()}

@@ -129,6 +129,9 @@ def _alarms(view: View) -> Iterator[Family]:
     took = np.array(view.journal.took or [0.0])
     quantiles = [({"quantile": str(share)}, float(np.quantile(took, share))) for share in (0.5, 0.99)]
     yield Family("journal_commit_seconds", Type.GAUGE, "How long the journal's newest commits took.", quantiles)
+    yield _gauge("journal_row", "The number of the journal's last row; a crash passes numbers over.", view.journal.last)
+    sealed = view.journal.sealed
+    yield _gauge("journal_sealed_row", "The row of the journal's newest signed head.", sealed.sequence if sealed else 0)
     publications = view.dispatch.publications
     yield _counter("published", "Alarm messages that the broker has confirmed.", publications.published)
     yield _counter(

@@ -66,9 +66,10 @@ def status_topic(prefix: str, gateway: str) -> str:
     return f"{prefix}/gateways/{gateway}/status"
 
 
-def status_bytes(*, online: bool, version: str = "", since: int = 0, at: int = 0, boot: str = "", head: bytes = b"") -> bytes:
-    """The gateway's status; as its will, without the particulars. `at` is now, `head` the hash of the journal's last row."""
+def status_bytes(*, online: bool, version: str = "", since: int = 0, at: int = 0, boot: str = "", head: str = "") -> bytes:
+    """The gateway's status. `at` is now, `head` the journal's newest signed one. A gateway that goes says nothing else; its will does not know it."""
+    given = {"journal_head": head} if head else {}
     if not online:
-        return b'{"online":false}'
+        return msgspec.json.encode({"online": False} | given)
     times = {"since": alarm_json.time_text(since), "at": alarm_json.time_text(at)}
-    return msgspec.json.encode({"online": True, "version": version, **times, "boot": boot, "journal_head": head.hex()})
+    return msgspec.json.encode({"online": True, "version": version, **times, "boot": boot} | given)

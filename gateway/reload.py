@@ -17,6 +17,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from adapters.secret import Secret
+from adapters.signing import open_key
 from alerts.alarm import Alarm
 from alerts.ports import Permanent
 from gateway.config import Config, Problem, Severity, load
@@ -71,6 +72,7 @@ class Reload:
         try:
             for secret in secrets_in(new.gateway):
                 secret.reveal()
+            open_key(new.gateway.journal.key)
         except Permanent as error:
             yield str(error)
         if new.gateway.api.listen != old.api.listen and new.gateway.api.port:

@@ -93,7 +93,7 @@ class Rival:
         if status is not None and status.at > self._since:
             self._sign(f"another gateway of this name is there (boot {status.boot})")
         if not retained:
-            self._broker.say_status()  # the other's farewell, or a will of ours that came late, is not the last word
+            self._broker.announce()  # the other's farewell, or a will of ours that came late, is not the last word
 
     def _forget(self, probe: bytes) -> None:
         if self._probe == probe:

@@ -93,6 +93,12 @@ class Keep(Model):
     override_reason: OverrideReason | None = None
 
 
+class JournalSettings(Model):
+    """The journal of alarms."""
+
+    key: Path = Field(Path("./journal.key"), description="what signs its heads, made at the first start; outside data_dir, where nobody else may read")
+
+
 class Heartbeat(Model):
     """Whom to tell regularly that this gateway lives, so that its silence is noticed."""
 
@@ -133,7 +139,7 @@ class Canary(Model):
 
 
 class Gateway(Model):
-    """One gateway. `data_dir`, certificates and secrets are absolute once loaded: they count from the folder of the file, as `sites` do."""
+    """One gateway. `data_dir`, certificates, keys and secrets are absolute once loaded: they count from the folder of the file, as `sites` do."""
 
     gateway: Id
     data_dir: Path = Field(Path("./data"), description="everything this gateway keeps; one gateway at a time")
@@ -147,6 +153,7 @@ class Gateway(Model):
     home_site: Id | None = Field(None, description="the site whose chains tell the gateway's own alarms; the first if left out")
     commands: CommandSettings = CommandSettings()
     spool: SpoolSettings = SpoolSettings()
+    journal: JournalSettings = JournalSettings()
     workers: Count = Field(1, ge=1)
     canary: Canary | None = None
     override_reason: OverrideReason | None = None

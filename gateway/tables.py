@@ -8,12 +8,12 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 import msgspec
 import numpy as np
 
-from adapters import journal
+from adapters import journal_files
 from adapters.parquet import Kind
 from alerts.ports import Aside, Query
 from alerts.reading import Quality
@@ -144,12 +144,12 @@ def _readings(source: Archive | Remote, query: Query, units: Mapping[tuple[str, 
 def _alarms(path: Path, since: int, until: int) -> Iterator[tuple[Columns, int]]:
     if not path.exists():
         return
-    rows = journal.rows(path, since, until)
+    rows = journal_files.rows(path, since, until)
     while some := list(itertools.islice(rows, PIECE)):
         events = []
-        for sequence, site, alarm, event, at, recorded_at, body in some:
-            own = {"sequence": sequence, "site": site, "alarm": alarm, "event": event, "at": at, "recorded_at": recorded_at}
-            events.append(msgspec.json.decode(cast("bytes", body), type=dict[str, Any]) | own)
+        for row in some:
+            own = {"sequence": row.sequence, "site": row.site, "alarm": row.alarm, "event": row.event, "at": row.at, "recorded_at": row.recorded_at}
+            events.append(msgspec.json.decode(row.body, type=dict[str, Any]) | own)
         yield {name: [_value(each.get(name), kind) for each in events] for name, kind in ALARMS.items()}, events[-1]["recorded_at"]
 
 

@@ -16,6 +16,7 @@ from alerts.alarm import Condition
 from alerts.reading import SECOND
 from gateway.selfwatch import SelfWatch
 from gateway.settings import Gateway
+from gateway.years import Years
 
 log = logging.getLogger("hazgate")
 
@@ -70,7 +71,9 @@ class Forecast:
 class Upkeep:
     """Looks at disk and old things while the gateway runs. On the loop's thread."""
 
-    def __init__(self, settings: Gateway, spool: Spool, journal: Journal, watch: SelfWatch, recalled: str | None) -> None:
+    def __init__(self, settings: Gateway, spool: Spool, journal: Journal, watch: SelfWatch, years: Years, recalled: str | None) -> None:
+        """`recalled` is what an earlier run saw of the disk."""
+        self._years = years
         self._data_dir = settings.data_dir
         self._keep = settings.keep
         self._spool = spool
@@ -83,9 +86,11 @@ class Upkeep:
     async def start(self) -> None:
         """Begin."""
         self._task = asyncio.create_task(self._run(), name="upkeep")
+        await self._years.start()
 
     async def stop(self) -> None:
         """End."""
+        await self._years.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -26,9 +26,9 @@ class Health(BaseModel):
     watch: str = Field(description="`standing by`, `not connected`, or since when and why the second connection to the broker feeds the alarm path")
     drops: str = Field(description="`watched`, or why the broker's counter of dropped messages is not seen")
     store: str = Field(description="`reachable`, or why not; the store does not decide over health, the spool stands in for it")
+    journal_head: str | None = Field(None, description="the journal's newest signed head; whoever keeps it can hold the journal against it later")
     faults: list[str] = Field(description="fault points that are set; a gateway with one guards nothing")
     warnings: int = Field(description="how many warnings the configuration has; `hazgate check` prints them")
-    journal_head: str = Field(description="hash of the journal's newest row, in hexadecimal; whoever keeps it can show later that nothing was cut off")
 
     @classmethod
     def of(cls, view: View) -> Health:
@@ -48,7 +48,7 @@ class Health(BaseModel):
             store=view.store_state(),
             faults=sorted(view.faults),
             warnings=len(view.warnings),
-            journal_head=view.journal.head.hex(),
+            journal_head=view.journal.sealed.text if view.journal.sealed else None,
         )
 
 

@@ -7,7 +7,6 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
 
 from rich.console import Console
 from rich.progress import Progress
@@ -15,8 +14,9 @@ from rich.progress import Progress
 from adapters import registry
 from adapters.clock import SystemClock
 from adapters.parquet import ParquetFile
-from alerts.ports import HazgateError, Permanent, Query
+from alerts.ports import HazgateError, Query
 from gateway.cli.moments import argument, take_spans
+from gateway.cli.output import opened_output
 from gateway.config import Config, load
 from gateway.history import opened
 from gateway.tables import QUARANTINE, READINGS, Table, alarms_table, quarantine_table, readings_table, write_csv, write_jsonl
@@ -99,7 +99,7 @@ def _export(config: Config, arguments: argparse.Namespace) -> None:
                 _follow(_write_parquet(table, file), arguments)
         else:
             write = write_csv if arguments.format == "csv" else write_jsonl
-            with _output(arguments.output) as output:
+            with opened_output(arguments.output) as output:
                 _follow(write(table, output), arguments)
 
 
@@ -125,23 +125,6 @@ def _write_parquet(table: Table, file: ParquetFile) -> Iterator[int]:
     for columns, reached in table.pieces:
         file.write(columns)
         yield reached
-
-
-@contextlib.contextmanager
-def _output(path: Path | None) -> Iterator[TextIO]:
-    """Stdout, or a file that appears under its name only when it is complete."""
-    if path is None:
-        yield sys.stdout
-        return
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        part.replace(path)
-    except OSError as error:
-        raise Permanent(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _follow(steps: Iterator[int], arguments: argparse.Namespace) -> None:

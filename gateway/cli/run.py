@@ -12,6 +12,7 @@ import uvloop
 
 from adapters.lock import InUse
 from adapters.memory import one_heap, thaw
+from adapters.signing import open_key, public_path
 from alerts.ports import HazgateError, Permanent
 from gateway import logs
 from gateway.api.server import PortTaken
@@ -64,10 +65,19 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         for secret in secrets_in(config.gateway):
             secret.reveal()
+        _show_key(config.gateway.journal.key)
     except Permanent as error:
         log.critical("%s", error)
         return CONFIGURATION
     return _run(config)
+
+
+def _show_key(path: Path) -> None:
+    new = not path.exists()
+    key = open_key(path)
+    log.info("%s the key %s; its public half is %s", "made" if new else "the journal's heads are signed with", key.id, public_path(path))
+    if new:
+        log.warning("keep a copy of %s somewhere else: what the journal says is held against it", public_path(path))
 
 
 def _run(config: Config) -> int:

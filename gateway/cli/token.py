@@ -15,6 +15,7 @@ from adapters.lock import DirectoryLock, InUse
 from alerts import units
 from alerts.ports import HazgateError, Permanent
 from gateway import control
+from gateway.backup import refuse_unfit
 from gateway.config import Config, load
 from gateway.desk import Tokens, known_people
 
@@ -93,6 +94,7 @@ def create(config: Config, person: str, lifetime: int) -> dict[str, Any]:
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
     lock = DirectoryLock(data_dir)
     try:
+        refuse_unfit(data_dir)
         return asyncio.run(_keep(data_dir, person, lifetime))
     finally:
         lock.release()

@@ -6,7 +6,7 @@ import json
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from support.gateway import Gateway, gateway, reading, site_file
@@ -16,7 +16,7 @@ from support.sites import sensor
 from support.small_disk import SmallDisk, small_disk
 from support.wait import eventually
 
-from adapters import journal
+from adapters import journal_files
 from adapters.disk import RESERVE
 
 READINGS = "hazgate/v1/north/rtu-1/readings"
@@ -93,7 +93,7 @@ async def test_alarms_go_out_while_the_disk_is_full_and_what_was_not_acknowledge
             await eventually(passed, within=30, every=0.2)
             assert await north.stop() == 0
             shutil.copy(disk.seen / "journal.db", tmp_path)  # SQLite takes the way by which it is seen for another
-            written = [json.loads(cast("bytes", row[6])) for row in journal.rows(tmp_path / "journal.db", 0, 2**62)]
+            written = [json.loads(row.body) for row in journal_files.rows(tmp_path / "journal.db", 0, 2**62)]
         raised = {body["alarm"]: body for body in written if body.get("event") == "raise"}
         assert {f"{head}.high_high" for head in HEADS} <= raised.keys()
         for head in HEADS:

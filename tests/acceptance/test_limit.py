@@ -16,7 +16,7 @@ from support.sink import Sink
 from support.sites import sensor
 from support.wait import eventually
 
-from adapters import journal
+from adapters import journal_files
 
 READINGS = "hazgate/v1/north/rtu-1/readings"
 RUN = 1_000
@@ -57,8 +57,8 @@ def told(sink: Sink, alarm: str) -> list[tuple[str, str, str]]:
 
 def notes(folder: Path) -> list[dict[str, Any]]:
     """What the journal says was given up, note by note."""
-    found = journal.rows(folder / "data" / "journal.db", 0, 2**62)
-    return [json.loads(cast("bytes", body)) for _, _, alarm, event, _, _, body in found if (alarm, event) == ("north-01.record_lost", "comment")]
+    found = journal_files.rows(folder / "data" / "journal.db", 0, 2**62)
+    return [json.loads(row.body) for row in found if (row.alarm, row.event) == ("north-01.record_lost", "comment")]
 
 
 class Stand:

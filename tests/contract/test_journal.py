@@ -11,6 +11,7 @@ import pytest
 from support.sites import T0
 
 from adapters import journal as journal_module
+from adapters import journal_files
 from adapters.journal import Entry, Journal, Outgoing, Row
 from alerts.ports import Permanent, Transient
 
@@ -52,7 +53,7 @@ async def test_a_journal_of_a_newer_version_is_refused_with_one_sentence(tmp_pat
         pass
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version=99")
-    with pytest.raises(Permanent, match=r"newer version of hazgate \(schema 99; this one knows 1\)$"):
+    with pytest.raises(Permanent, match=r"newer version of hazgate \(schema 99; this one knows 2\)$"):
         Journal(path)
 
 
@@ -61,17 +62,17 @@ async def test_a_journal_of_an_older_version_is_migrated_after_a_copy(tmp_path: 
     path = tmp_path / "journal.db"
     async with running(path) as journal:
         await journal.commit(Entry(rows=[Row(1, "north", "GT-1.high", "raise", T0, T0, None, b"{}")]))
-    monkeypatch.setattr(journal_module, "SCHEMA", 3)
-    monkeypatch.setattr(journal_module, "STEPS", {1: "ALTER TABLE journal ADD COLUMN a INT;", 2: "UPDATE journal SET a = 7;"})
+    monkeypatch.setattr(journal_files, "SCHEMA", 4)
+    monkeypatch.setattr(journal_files, "STEPS", {2: "ALTER TABLE journal ADD COLUMN a INT;", 3: "UPDATE journal SET a = 7;"})
     with pytest.raises(Transient, match="older version"):
-        list(journal_module.rows(path, 0, 2 * T0))
+        list(journal_files.rows(path, 0, 2 * T0))
     async with running(path) as journal:
         assert journal.recover().last == 1
-    assert len(list(journal_module.rows(path, 0, 2 * T0))) == 1
+    assert len(list(journal_files.rows(path, 0, 2 * T0))) == 1
     with contextlib.closing(sqlite3.connect(path)) as db:
-        assert (db.execute("SELECT a FROM journal").fetchone(), db.execute("PRAGMA user_version").fetchone()) == ((7,), (3,))
-    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db.schema1")) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert (db.execute("SELECT a FROM journal").fetchone(), db.execute("PRAGMA user_version").fetchone()) == ((7,), (4,))
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db.schema2")) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
         assert len(db.execute("SELECT * FROM journal").fetchall()) == 1
         assert "a" not in [column[1] for column in db.execute("PRAGMA table_info(journal)")]
 
@@ -81,9 +82,9 @@ async def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path, 
     async with running(path) as journal:
         await journal.commit(Entry(rows=[Row(1, "north", "GT-1.high", "raise", T0, T0, None, b"{}")]))
     with monkeypatch.context() as patched:
-        patched.setattr(journal_module, "SCHEMA", 2)
-        patched.setattr(journal_module, "STEPS", {1: "DELETE FROM journal; INSERT INTO nowhere VALUES (1);"})
-        with pytest.raises(Transient, match="nowhere"):
+        patched.setattr(journal_files, "SCHEMA", 3)
+        patched.setattr(journal_files, "STEPS", {2: "DELETE FROM journal; INSERT INTO nowhere VALUES (1);"})
+        with pytest.raises(Permanent, match="nowhere"):
             Journal(path)
     async with running(path) as journal:
         assert journal.recover().last == 1

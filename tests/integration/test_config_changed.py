@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from support.apps import running, site_file, write
 from support.sites import sensor
 
-from adapters import journal
+from adapters import journal_files
 from gateway.config import Config, effective_hash, load
 
 LOOSER = sensor("GT-1", limits={"high": 25, "high_high": 55, "override_reason": "a test"})
@@ -20,8 +20,8 @@ CHANGED = "north-01.config_changed"
 
 def rows(folder: Path, wanted: str) -> list[dict[str, Any]]:
     """What the journal says of changed configurations in events of that kind, oldest first."""
-    found = journal.rows(folder / "data" / "journal.db", 0, 2**62)
-    return [json.loads(cast("bytes", body)) for _, _, alarm, event, _, _, body in found if (alarm, event) == (CHANGED, wanted)]
+    found = journal_files.rows(folder / "data" / "journal.db", 0, 2**62)
+    return [json.loads(row.body) for row in found if (row.alarm, row.event) == (CHANGED, wanted)]
 
 
 async def start(config: Path) -> None:

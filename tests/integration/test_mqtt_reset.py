@@ -68,4 +68,5 @@ async def test_whoever_uses_a_connection_after_its_reset_meets_no_error_and_all_
         witness.acking = True
         await broker.publish("t/x", b"last")
         await eventually(lambda: witness.payloads[-1] == b"last", within=15)
-        await eventually(lambda: witness.link.counters.published == (use == "publish"), within=15)
+        await eventually(lambda: witness.link.counters.published >= (use == "publish"), within=15)
+        assert witness.link.counters.published == (use == "publish"), "what was handed over is published once"

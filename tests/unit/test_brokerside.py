@@ -144,7 +144,7 @@ class Encounter:
         self.sent: list[bytes] = []
         self.said = 0
         self.link = SimpleNamespace(ending=None, state=LinkState.UP, hold_off=self.held.append)
-        self.broker = SimpleNamespace(link=self.link, say_status=self._say)
+        self.broker = SimpleNamespace(link=self.link, announce=self._say)
         self.line = SimpleNamespace(up=True, send=self.sent.append, hold_off=lambda _seconds: None)
         self.rival = Rival(self.desk.watch, cast("Broker", self.broker), cast("Sideline", self.line), "ours", T0)
         self.rival.first_is(LinkState.UP)

@@ -84,6 +84,7 @@ def test_the_gateway_finds_its_files_where_its_image_looks_and_they_fit(tmp_path
     loaded = load(tmp_path / "hazgate.yaml")
     assert isinstance(loaded, Config), loaded
     assert mounts("gateway")[PurePosixPath(loaded.gateway.data_dir)] == "gateway-data"
+    assert mounts("gateway")[PurePosixPath(loaded.gateway.journal.key).parent] == "gateway-key"
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert 'CMD ["run", "/etc/hazgate/hazgate.yaml"]' in dockerfile
     store, made = loaded.gateway.store, SERVICES["store"]["environment"]
