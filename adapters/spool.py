@@ -132,7 +132,7 @@ class Spool:
         return self._through
 
     @property
-    def uncommitted_since(self) -> int | None:
+    def committing_since(self) -> int | None:
         """When the oldest of what is not on the disk yet came (ns); None when everything is."""
         return self._sealed.since if self._sealed else self._open.since
 

@@ -61,7 +61,7 @@ class Aside:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A committed stretch of the record path: what one group commit made durable. Numbers rise by 1 without a gap."""
+    """A committed stretch of the record path: what one group commit made durable. Numbers rise; one that is missing had nothing left to be stored."""
 
     number: int
     readings: Readings

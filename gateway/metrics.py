@@ -100,7 +100,7 @@ def _record(view: View) -> Iterator[Family]:
     spool, seen = view.spool, view.admission.counts
     yield _gauge("spool_bytes", "Bytes in use in the spool's file.", spool.file.size)
     yield _gauge("spool_limit_bytes", "Bytes that readings waiting for the store may take.", view.config.gateway.spool.limit)
-    since = spool.uncommitted_since
+    since = spool.committing_since
     yield _gauge(
         "uncommitted_seconds",
         "For how long the oldest reading that is not on this disk yet has waited.",

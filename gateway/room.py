@@ -160,7 +160,7 @@ class Room:
             self._watch.level(Condition.SPOOL_FILLING, round(percent, 1), cause)
 
     def _percent(self, left: int) -> float:
-        file, since = self._spool.file, self._spool.uncommitted_since
+        file, since = self._spool.file, self._spool.committing_since
         if since is not None and self._clock.now() - since >= STUCK:
             return 100.0
         return 100.0 * min(1.0, file.filled / max(1, min(self._limit, file.filled + file.spare + left)))

@@ -89,7 +89,7 @@ class View:
 
     def spool_under_way(self) -> float:
         """Seconds that a commit of the spool has taken so far; 0 if there is none, or if the disk refuses it and it is tried again."""
-        since = self.spool.uncommitted_since
+        since = self.spool.committing_since
         return 0.0 if since is None or self.spool.writer.failure is not None else (self.clock.now() - since) / SECOND
 
     def status(self) -> str:

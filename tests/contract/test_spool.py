@@ -246,7 +246,7 @@ async def test_a_failing_disk_keeps_everything_pending_and_acknowledges_nothing(
             await eventually(lambda: spool.writer.failure)
             _put(spool, 2, 2.0)
             assert tokens == []
-            assert spool.uncommitted_since == T0
+            assert spool.committing_since == T0
             assert spool.balance() == Balance(2, 0, 0, 2, 0, 0, 0)
             other.execute("ROLLBACK")
         await eventually(lambda: tokens == [1, 2])

@@ -51,7 +51,7 @@ async def fill(spool: Spool, *numbers: int) -> None:
     for number in numbers:
         given = readings((0, number, number), *((1, number + n / 1000, number) for n in range(200)))
         assert spool.append(given, [], [], Counts(201)) == number
-        await eventually(lambda: spool.uncommitted_since is None)
+        await eventually(lambda: spool.committing_since is None)
 
 
 async def carried_out(spool: Spool, size: int, through: int, evidence: Evidence, after: int = 0) -> None:
@@ -194,13 +194,13 @@ async def test_room_that_the_file_no_longer_needs_goes_back_to_the_disk(tmp_path
         many = readings(*((0, n / 1000, n) for n in range(20_000)))
         for _ in range(5):
             spool.append(many, [], [], Counts(20_000))
-            await eventually(lambda: spool.uncommitted_since is None)
+            await eventually(lambda: spool.committing_since is None)
         large = spool.file.size
         spool.stored(Report(0, 5, 100_000, 100_000))
         spool.release(5)
         for token in range(1000):
             spool.append(None, [], [token], Counts())
-            await eventually(lambda: spool.uncommitted_since is None)
+            await eventually(lambda: spool.committing_since is None)
             if spool.file.spare <= 2**18:
                 break
         assert spool.file.spare <= 2**18 < large

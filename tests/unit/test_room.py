@@ -47,7 +47,7 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.file = SimpleNamespace(filled=0, spare=0, held=(0, 0), displaced=Counter())
-        self.spool = SimpleNamespace(file=self.file, uncommitted_since=None, writer=SimpleNamespace(keep_free=0, on_trouble=None))
+        self.spool = SimpleNamespace(file=self.file, committing_since=None, writer=SimpleNamespace(keep_free=0, on_trouble=None))
         self.clock = Wall()
         self.edges: list[Edge] = []
         self.watch = SelfWatch("north", "gw-1", self.clock, self.edges.append)
@@ -103,11 +103,11 @@ def test_a_disk_that_is_smaller_than_the_limit_counts_as_the_limit(tmp_path: Pat
 
 def test_a_spool_that_has_not_committed_for_long_is_full_whatever_the_reason(tmp_path: Path) -> None:
     house = House(tmp_path)
-    house.spool.uncommitted_since = house.clock.at - 4 * SECOND
+    house.spool.committing_since = house.clock.at - 4 * SECOND
     assert house.fill(1) == []
     house.clock.at += SECOND
     assert house.fill(1) == [("spool_filling", "true", 100.0, None)]
-    house.spool.uncommitted_since = None
+    house.spool.committing_since = None
     assert house.fill(1) == [("spool_filling", "false", None, None)]
 
 
