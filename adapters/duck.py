@@ -68,10 +68,7 @@ class DuckStore:
         """Write frames, one transaction for each day that they touch."""
         if not frames:
             return Written(0)
-        with self._engine.guarded():
-            left = disk.free(self._data_dir)
-        if left < KEEP_FREE:
-            raise Transient(f"DuckDB: only {left / 2**20:.0f} MiB are left on the disk of {self._data_dir}")
+        self._see_to_room()
         readings = Readings.concatenate([frame.readings for frame in frames])
         numbers = np.repeat([frame.number for frame in frames], [len(frame.readings) for frame in frames])
         stored = duplicate = 0
@@ -81,6 +78,12 @@ class DuckStore:
                 new, repeated = self._write_file(name, readings.take(where), numbers[where], frames[0].number)
                 stored, duplicate = stored + new, duplicate + repeated
         return Written(stored, duplicate)
+
+    def _see_to_room(self) -> None:
+        with self._engine.guarded():
+            left = disk.free(self._data_dir) if self._data_dir.exists() else KEEP_FREE
+        if left < KEEP_FREE:
+            raise Transient(f"DuckDB: only {left / 2**20:.0f} MiB are left on the disk of {self._data_dir}")
 
     def history(self, query: Query) -> Iterator[Stretch]:
         """In pieces as `Reader` cuts them."""

@@ -51,7 +51,8 @@ def open_file(
 
 
 def _prepare(db: sqlite3.Connection, path: Path, schema: str, version: int, steps: Mapping[int, str]) -> None:
-    db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new file only, so before anything is written: lets it give room back
+    if not path.stat().st_size:
+        db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # before anything is written, or it is too late: lets the file give room back
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
     found = _version(db, path, version)
