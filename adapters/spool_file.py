@@ -212,7 +212,7 @@ class SpoolFile:
         if over <= 0:
             return totals, False
         young = sum(size for number, size in self._young if number > order.through)
-        return spool_thin.thin(self._db, totals, order, self._names, evidence_too=over > young)
+        return spool_thin.thin(self._db, totals, order, self._names, over, evidence_too=over > young)
 
     def _release(self, totals: Totals, covered: int) -> int:
         """Delete frames that store and checkpoint both have; the number of the first that is left."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -34,6 +35,7 @@ _Row = tuple[int, int, bytes]
 """number, rows, body of a frame."""
 _Gone = tuple[Readings, NDArray[np.bool_], int]
 """What was given up of a frame, which of it was evidence, and how many readings that could not be read."""
+_How = Callable[[sqlite3.Connection, _Row, Evidence, Names], _Gone]
 
 
 class Totals(NamedTuple):
@@ -70,14 +72,14 @@ class Thinning:
     evidence: Evidence
 
 
-def thin(db: sqlite3.Connection, totals: Totals, order: Thinning, names: Names, *, evidence_too: bool) -> tuple[Totals, bool]:
-    """Give up readings of a few frames in the open transaction; the new figures, and whether there was nothing to give up."""
+def thin(db: sqlite3.Connection, totals: Totals, order: Thinning, names: Names, over: int, *, evidence_too: bool) -> tuple[Totals, bool]:
+    """Give up `over` bytes of readings, or what a few frames have, in the open transaction; the new figures, and whether there was nothing to give up."""
     stored = max(totals.through, order.after)
     if found := _next(db, max(stored, totals.thinned), order.through):
-        totals = totals._replace(thinned=found[-1][0])
-        gone = [_thinned(db, frame, order.evidence, names) for frame in found]
+        gone, last = _give_up(_thinned, db, found, order.evidence, names, over)
+        totals = totals._replace(thinned=last)
     elif evidence_too and (found := _next(db, stored, order.through)):
-        gone = [_deleted(db, frame, order.evidence, names) for frame in found]
+        gone, _ = _give_up(_deleted, db, found, order.evidence, names, over)
     else:
         return totals, True
     _note(db, totals.round, Readings.concatenate([part for part, _, _ in gone]), np.concatenate([held for _, held, _ in gone]), names)
@@ -108,6 +110,20 @@ def _next(db: sqlite3.Connection, after: int, through: int) -> list[_Row]:
             if held >= ROWS or len(found) >= AT_ONCE:
                 break
     return found
+
+
+def _give_up(how: _How, db: sqlite3.Connection, found: list[_Row], evidence: Evidence, names: Names, over: int) -> tuple[list[_Gone], int]:
+    """Frame by frame until it is enough; what went, and the last frame that was looked at."""
+    gone: list[_Gone] = []
+    freed = number = 0
+    for frame in found:
+        number, rows, body = frame
+        part = how(db, frame, evidence, names)
+        gone.append(part)
+        freed += len(body) * (len(part[0]) + part[2]) // max(1, rows)
+        if freed >= over:
+            break
+    return gone, number
 
 
 def _thinned(db: sqlite3.Connection, frame: _Row, evidence: Evidence, names: Names) -> _Gone:

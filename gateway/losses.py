@@ -16,6 +16,7 @@ from adapters.spool import Spool
 from adapters.spool_reader import Lost, SpoolReader
 from adapters.spool_thin import Thinning
 from alerts.alarm import Condition, EventKind
+from alerts.edge import EdgeKind
 from alerts.evidence import AROUND, Evidence
 from alerts.ports import HazgateError
 from alerts.reading import SECOND
@@ -177,8 +178,8 @@ class Losses:
         since = min((each.since for each in lost if each.site), default=now)
         until = max((each.until for each in lost if each.site), default=now)
         stands = self._core.books[self._core.home].alarms().get(f"{self._core.gateway}.{Condition.RECORD_LOST}")
+        kind = EdgeKind.TRUE if stands is None else EdgeKind.GROWN
         if stands is not None:
-            since, until = min(since, stands.raised_at), max(until, stands.returned_at or until)
             rows += round(stands.value or 0)
         elif now - self._raised < AGAIN:
             return
@@ -186,7 +187,7 @@ class Losses:
             self._raised = now
         most = sorted(lost, key=lambda each: -each.rows)[:NAMED]
         more = [f"and {len(lost) - NAMED} more"] if len(lost) > NAMED else []
-        self._watch.record_lost(since, until, rows, (*map(_in_words, most), *more))
+        self._watch.record_lost(kind, (since, until), rows, (*map(_in_words, most), *more))
 
 
 def _in_words(each: Lost) -> str:

@@ -85,9 +85,10 @@ class SelfWatch:
         """Nobody was watching from `since` to `until` (ns)."""
         self._raised(Edge(self._site, self._gateway, Condition.MONITORING_GAP, EdgeKind.TRUE, since, (until - since) / SECOND, returned_at=until))
 
-    def record_lost(self, since: int, until: int, rows: int, names: tuple[str, ...]) -> None:
-        """Readings taken from `since` to `until` (ns) were given up for want of room; `names` says of which sensors."""
-        self._raised(Edge(self._site, self._gateway, Condition.RECORD_LOST, EdgeKind.TRUE, since, float(rows), members=names, returned_at=until))
+    def record_lost(self, kind: EdgeKind, span: tuple[int, int], rows: int, names: tuple[str, ...]) -> None:
+        """Readings taken within that span (ns) were given up for want of room, or (GROWN) more of them; `names` says of which sensors."""
+        since, until = span
+        self._raised(Edge(self._site, self._gateway, Condition.RECORD_LOST, kind, since, float(rows), members=names, returned_at=until))
 
     def stands(self, condition: Condition) -> bool:
         """Whether it has been told and is not over."""
