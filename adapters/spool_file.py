@@ -127,7 +127,7 @@ class SpoolFile:
     def commit(self, intake: Intake | None, chores: Chores, covered: int, thinning: Thinning | None = None) -> Totals:
         """Make all of it durable in one transaction, or change nothing and raise sqlite3.Error."""
         displaced: Counter[str] = Counter()
-        held, exhausted = self.held, False
+        held, exhausted = self.held, self.exhausted
         self._db.execute("BEGIN IMMEDIATE")
         with self._db:
             totals = self.totals if intake is None else self._take(self.totals, intake)
