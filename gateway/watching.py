@@ -174,7 +174,7 @@ class Watching:
             self._mark = None
 
     def _trouble(self) -> Why | None:
-        since = self._spool.uncommitted_since
+        since = self._spool.committing_since
         if since is not None and self._clock.now() - since >= COMMIT_WITHIN:
             return Why.SPOOL
         return Why.WINDOW if 2 * self._broker.waiting >= self._broker.window else None

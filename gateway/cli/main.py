@@ -16,7 +16,7 @@ COMMANDS: Final = {
     "simulate": "play a virtual site against a broker and judge the alarms",
     "replay": "judge a recording, offline and in virtual time",
     "export": "print readings or alarms of the past, or what was set aside",
-    "journal": "verify, salvage or export the journal of alarms",
+    "journal": "verify, salvage or export the journal",
     "token": "make an API token for a person",
     "reload": "let the running gateway take up changed files",
     "backup": "copy everything a gateway keeps, while it runs",

@@ -15,7 +15,7 @@ from support.recording import readings
 from support.sites import T0, sensor, site
 from support.wait import eventually
 
-from adapters import journal
+from adapters import journal_files
 from adapters.codecs.alarm_json import event_bytes
 from adapters.journal import Entry, Journal, Row
 from adapters.spool import Spool
@@ -28,10 +28,8 @@ from alerts.register import Register
 from alerts.site import Site
 from gateway import core, losses
 from gateway.alarmed import Alarmed
-from gateway.config import Config
 from gateway.losses import AGAIN, EVERY, FIRST, ROUND, Losses
 from gateway.selfwatch import SelfWatch
-from gateway.settings import Gateway
 
 NORTH: Site = site(sensor("GT-1"), sensor("GT-2", device="rtu-2"), sensor("GT-3", device="rtu-2"))
 REGISTER = Register([NORTH])
@@ -89,8 +87,8 @@ class Life:
 
     def notes(self) -> list[dict[str, Any]]:
         """What the journal names, row by row."""
-        found = journal.rows(self.folder / "journal.db", 0, 2**62)
-        return [json.loads(cast("bytes", row[6])) for row in found if row[2:4] == ("gw-1.record_lost", "comment")]
+        found = journal_files.rows(self.folder / "journal.db", 0, 2**62)
+        return [json.loads(row.body) for row in found if (row.alarm, row.event) == ("gw-1.record_lost", "comment")]
 
 
 @contextlib.asynccontextmanager

@@ -50,7 +50,7 @@ class Post:
 
     def __init__(self) -> None:
         self.at = T0
-        self.spool = SimpleNamespace(uncommitted_since=None)
+        self.spool = SimpleNamespace(committing_since=None)
         self.broker = SimpleNamespace(waiting=0, window=WINDOW, paused=False, of_devices={"t/+/readings": 1}, echo_topic="t/echo")
         self.line = Line()
         heads = register(sensor("GT-1"))
@@ -87,13 +87,13 @@ class Post:
 
     def hangs(self) -> None:
         """A commit began a second ago and has not come back."""
-        self.spool.uncommitted_since = self.at - SECOND
+        self.spool.committing_since = self.at - SECOND
         self.watching.look()
 
 
 def test_a_commit_that_takes_a_second_has_the_second_connection_feed_the_alarm_path() -> None:
     post = Post()
-    post.spool.uncommitted_since = T0
+    post.spool.committing_since = T0
     post.passes(SECOND - 1)
     assert post.watching.feeding
     assert (post.watching.why, post.watching.times, post.line.listening) == (Why.SPOOL, 1, {"readings"})
@@ -101,7 +101,7 @@ def test_a_commit_that_takes_a_second_has_the_second_connection_feed_the_alarm_p
 
 def test_a_quick_commit_does_not() -> None:
     post = Post()
-    post.passes(10 * SECOND, first=lambda: setattr(post.spool, "uncommitted_since", post.at - SECOND // 2))
+    post.passes(10 * SECOND, first=lambda: setattr(post.spool, "committing_since", post.at - SECOND // 2))
     assert not post.watching.feeding
 
 
@@ -154,7 +154,7 @@ def test_it_ends_when_the_spool_commits_again_and_a_mark_is_back_over_both() -> 
     post = Post()
     post.hangs()
     post.passes(3 * SECOND, first=post.hangs)
-    post.spool.uncommitted_since = None
+    post.spool.committing_since = None
     post.passes(CALM + SECOND)
     assert post.watching.feeding, "the first connection still lags behind"
     post.passes(2 * LOST, first=post.answer)
@@ -165,7 +165,7 @@ def test_it_ends_when_the_spool_commits_again_and_a_mark_is_back_over_both() -> 
 def test_it_does_not_end_on_a_mark_that_only_one_connection_has_brought() -> None:
     post = Post()
     post.hangs()
-    post.spool.uncommitted_since = None
+    post.spool.committing_since = None
 
     def over_the_first() -> None:
         for payload in post.line.sent:
@@ -178,7 +178,7 @@ def test_it_does_not_end_on_a_mark_that_only_one_connection_has_brought() -> Non
 def test_what_was_judged_ahead_is_remembered_a_little_longer_and_then_forgotten() -> None:
     post = Post()
     post.hangs()
-    post.spool.uncommitted_since = None
+    post.spool.committing_since = None
     post.passes(CALM + SECOND, first=post.answer)
     assert not post.watching.feeding
     assert post.admission.overtaking is not None
@@ -190,7 +190,7 @@ def test_a_disk_that_hangs_again_meanwhile_goes_on_with_what_is_remembered() -> 
     post = Post()
     post.hangs()
     known = post.admission.overtaking
-    post.spool.uncommitted_since = None
+    post.spool.committing_since = None
     post.passes(CALM + SECOND, first=post.answer)
     post.hangs()
     assert post.watching.feeding
@@ -224,7 +224,7 @@ def test_a_broker_that_lets_no_mark_through_keeps_the_watch_up_for_five_calm_min
     if proven:
         post.watching.first_echo(b"boot")
     post.hangs()
-    post.spool.uncommitted_since = None
+    post.spool.committing_since = None
     post.passes(BARRED - SECOND)
     assert post.watching.feeding
     post.passes(2 * SECOND)
@@ -234,7 +234,7 @@ def test_a_broker_that_lets_no_mark_through_keeps_the_watch_up_for_five_calm_min
 def test_somebody_elses_words_on_the_topic_end_nothing() -> None:
     post = Post()
     post.hangs()
-    post.spool.uncommitted_since = None
+    post.spool.committing_since = None
 
     def stranger() -> None:
         for payload in (b"", b"boot", b"boot 1 0", b"other" + post.line.sent[-1]):
