@@ -28,8 +28,10 @@ from alerts.register import Register
 from alerts.site import Site
 from gateway import core, losses
 from gateway.alarmed import Alarmed
+from gateway.config import Config
 from gateway.losses import AGAIN, EVERY, FIRST, ROUND, Losses
 from gateway.selfwatch import SelfWatch
+from gateway.settings import Gateway
 
 NORTH: Site = site(sensor("GT-1"), sensor("GT-2", device="rtu-2"), sensor("GT-3", device="rtu-2"))
 REGISTER = Register([NORTH])
