@@ -93,7 +93,7 @@ def _build(path: Path, ruin: Ruin, old: str, now: int) -> None:
     said = {"kept": old, "rows": ruin.count, "last": ruin.end.sequence, "cut": ruin.cut, "lost": sorted(ruin.lost), "why": list(dict.fromkeys(ruin.why))[:20]}
     columns = (number, "", "", Note.SALVAGED.value, now, now, None, json.dumps(said).encode())
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.executescript(f"PRAGMA synchronous=FULL; BEGIN; {TABLES} PRAGMA user_version={SCHEMA};")
+        db.executescript(f"PRAGMA auto_vacuum=INCREMENTAL; PRAGMA synchronous=FULL; BEGIN; {TABLES} PRAGMA user_version={SCHEMA};")
         if db.executemany("INSERT INTO journal VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", ruin.kept()).rowcount != ruin.count:
             raise Transient("the disk gave other rows when they were read again; try once more")
         db.execute("INSERT INTO journal VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", (*columns, link(ruin.end.hash, columns)))

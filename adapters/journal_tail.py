@@ -120,7 +120,7 @@ class Tail:
         return replace(end, reserved=through)
 
     def prune(self, through: int) -> None:
-        """Delete the oldest rows up to a number that a closed file has: some at a time. The newest signed head stays."""
+        """Delete the oldest rows up to a number that a closed file has, some at a time, and give their room back. The newest signed head stays."""
         oldest = "SELECT sequence, hash FROM journal WHERE sequence <= ? ORDER BY sequence LIMIT ?"
         found = self._db.execute(oldest, (through, PRUNED_AT_ONCE)).fetchall()
         if found:
@@ -128,6 +128,8 @@ class Tail:
             self._db.execute("DELETE FROM journal WHERE sequence <= ?", (sequence,))
             self._db.execute("DELETE FROM heads WHERE sequence <= ? AND sequence < (SELECT max(sequence) FROM heads)", (sequence,))
             self._db.execute("INSERT OR REPLACE INTO meta VALUES(?, ?)", (BASE, f"{sequence}.{bytes(digest).hex()}"))
+            for _ in range(PRUNED_AT_ONCE // 2):
+                self._db.execute("PRAGMA incremental_vacuum(1)").fetchall()  # Python takes one step of it, whatever the number
 
     def _one(self, query: str, *values: object) -> Any:
         return self._db.execute(query, values).fetchone()

@@ -33,17 +33,14 @@ def open_file(
     try:
         if not created and 0 < path.stat().st_size < _LEAST:
             raise sqlite3.DatabaseError("it was cut off")
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
+        with contextlib.ExitStack() as refused:  # a step that failed leaves its transaction open, and the file locked
+            db = refused.enter_context(contextlib.closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)))
+            functions(db)
+            _prepare(db, path, schema, version, steps)
+            refused.pop_all()
     except sqlite3.Error as error:
-        raise explained(error, path) from error
-    try:
-        functions(db)
-        _prepare(db, path, schema, version, steps)
-    except sqlite3.Error as error:
-        db.close()  # a step that failed left its transaction open, and the file locked
         raise explained(error, path) from error
     except OSError as error:
-        db.close()
         raise Transient(f"cannot copy {path} before it is migrated: {error.strerror}") from error
     if created:
         sync_folder(path.parent)
